@@ -1,0 +1,100 @@
+"""What a target hands over: files as data (or as a template's name), each part with its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from mlopsc.diagnostics.finding import Path
+
+Body: TypeAlias = "None | bool | int | float | str | Sequence[Body] | Mapping[str, Body] | Traced"
+"""Plain data for the YAML and JSON writers, any part of it wrapped in `Traced`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A part of a draft, with the spec paths that decide it.
+
+    A path the user did not write stands for the documented default of that key; a path that starts
+    with `DECISION` names an entry of `conventions.DECISIONS`: a choice of ours no key can change.
+    """
+
+    body: Body
+    origins: tuple[Path, ...]
+
+
+def traced(body: Body, *origins: Path) -> Traced:
+    """`body`, decided by the spec paths `origins`."""
+    return Traced(body, origins)
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDraft:
+    """A YAML file; one document. `origin` answers for every line no `Traced` part speaks for."""
+
+    path: str
+    origin: Path
+    body: Body
+    comment: str = ""  # further header lines for the reader, without `#`
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDraft:
+    """A JSON file, two-space indented."""
+
+    path: str
+    origin: Path
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class TextDraft:
+    """A file in another language, rendered from `template` (a path under templates/).
+
+    Values reach the template through `context`. In the template, `{{ cause(path) }}` at the end of a
+    line names the spec path behind that line; it leaves no trace in the text.
+    """
+
+    path: str
+    origin: Path
+    template: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDraft:
+    """A constant file, copied byte for byte from templates/ (a program, a runbook page)."""
+
+    path: str
+    origin: Path
+    template: str
+
+
+Draft: TypeAlias = YamlDraft | JsonDraft | TextDraft | CopyDraft
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Lines `first` to `last` (from 1, inclusive) of an artifact, and the spec paths behind them."""
+
+    first: int
+    last: int
+    origins: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file as it will stand on disk.
+
+    Attributes:
+        path: relative to the project, with `/`.
+        text: the whole content; UTF-8, `\\n` line ends, one at the end.
+        causes: outer before inner: the last cause that holds a line speaks for it.
+        target: the name of the target that made it.
+    """
+
+    path: str
+    text: str
+    causes: tuple[Cause, ...]
+    target: str
