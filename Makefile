@@ -1,0 +1,48 @@
+# The verbs of this project. A fresh machine needs Python 3.11 or newer, git and make; uv is used where
+# it is installed and brought into .venv where it is not. Override with e.g. `make test PYTHON=python3.12`.
+
+PYTHON ?= python3
+PYTEST_WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+EXAMPLES := $(patsubst %/mlops.yaml,%,$(wildcard examples/*/mlops.yaml))
+
+.PHONY: help install flights tools test check golden schema clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+install: $(INSTALLED) ## mlopsc and what its development needs, in .venv
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	uv=$$(command -v uv || echo $(BIN)/uv) && \
+	  $$uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	touch $@
+
+flights: install ## Compiles the example of the New York flights
+	$(BIN)/mlopsc compile examples/flights
+
+tools: install ## The real tools that read what mlopsc writes, in .tools
+	PYTHON=$(PYTHON) tests/tools/install.sh
+
+test: install tools ## Every test; two processes
+	$(BIN)/python -m pytest --numprocesses=$(PYTEST_WORKERS) --dist=loadgroup $(PYTEST_OPTIONS)
+
+check: install ## Format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+golden: install ## Compiles every example again, after a change that is meant to change outputs
+	set -e; for example in $(EXAMPLES); do $(BIN)/mlopsc compile $$example; done
+
+schema: install ## Writes schemas/mlops-v1.json anew from the models of the language
+	$(BIN)/python -m mlopsc schema > schemas/mlops-v1.json.new
+	mv schemas/mlops-v1.json.new schemas/mlops-v1.json
+
+clean: ## Removes what was installed and cached here
+	rm -rf $(VENV) .tools .pytest_cache .mypy_cache .ruff_cache
