@@ -117,10 +117,10 @@ COLUMN_DRIFT_SCORE: Final = "mlops_column_drift_score"  # + column; the method's
 MODEL_METRIC: Final = "mlops_model_metric"  # + metric; the metric's own unit
 DATA_CHECK_SUCCESS: Final = "mlops_data_check_success"  # 0 or 1; + source
 MONITOR_LAST_SUCCESS: Final = "mlops_monitor_last_success_timestamp_seconds"
-MONITOR_ROWS: Final = "mlops_monitor_rows"  # rows looked at in the last run
 
 IDENTITY_LABELS: Final = ("project", "model", "environment")
-PUSH_JOB: Final = "mlops"  # the Pushgateway's `job` of everything our programs push
+MONITOR_JOB: Final = "mlops_monitor"  # the Pushgateway job of what monitor.py pushes
+VALIDATE_JOB: Final = "mlops_validate"  # … and of what validate.py pushes
 
 
 def kubernetes_labels(project: str, model: str, component: str) -> dict[str, str]:
@@ -143,7 +143,7 @@ DATA_VARIABLE: Final = "MLOPS_DATA"  # folder with train, validation and test.pa
 OUT_VARIABLE: Final = "MLOPS_OUT"  # folder for model/, predictions.parquet, metrics.json
 MODEL_VARIABLE: Final = "MLOPS_MODEL"  # names one model in schedules, triggers and API runs
 ENVIRONMENT_VARIABLE: Final = "MLOPS_ENVIRONMENT"
-VERSION_VARIABLE: Final = "MLOPS_VERSION"  # the version that runs, for monitor and batch
+VERSION_VARIABLE: Final = "MLOPS_MODEL_VERSION"  # the version that runs, for monitor and batch
 ALERT_VARIABLE: Final = "MLOPS_ALERT"  # what started a retrain: the alert's name
 TRACKING_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 PUSHGATEWAY_VARIABLE: Final = "PUSHGATEWAY_URL"

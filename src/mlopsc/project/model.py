@@ -22,6 +22,7 @@ SourceKind = Literal[
     "parquet", "csv", "duckdb", "postgres", "snowflake", "redshift", "bigquery", "spark"
 ]
 Response = Literal["alert", "retrain", "rollback"]
+Tier = Literal["production", "staging", "testing", "development", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +441,7 @@ class Serving(Node):
     request: Literal["features", "keys"]
     image: ImageRef | None  # the user's own, for a custom runtime
     port: int
-    metrics: RuntimeMetrics
+    metrics: RuntimeMetrics | None  # None: a runtime of the user's own that does not say
     clients: tuple[str, ...]  # namespaces that may call; empty: any
     replicas: Replicas
     autoscale: Autoscale
@@ -470,7 +471,7 @@ class Drift(Node):
     """
 
     method: str | None
-    threshold: float
+    threshold: float | None  # None: the method's usual one
     share: Bound
 
 
@@ -531,7 +532,8 @@ class Model(Node):
     batch: Batch | None
     monitoring: Monitoring | None
     governance: Governance
-    runbook: str | None
+    runbook: str | None  # a page of the team's own, in place of ours
+    platform: Platform  # the project's words, with the model's own in their place
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -600,7 +602,7 @@ class Environment(Node):
     approvers: tuple[str, ...]
     url: str | None
     versions: dict[str, str]
-    tier: Literal["production", "staging", "testing", "development", "other"]
+    tier: Tier
     platform: Platform
     services: Services
     sources: tuple[Source, ...]

@@ -1,0 +1,61 @@
+"""The way through: text → Document → Spec → Project → findings → Drafts → Artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlopsc.artifacts.draft import Artifact
+from mlopsc.artifacts.render import render
+from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
+from mlopsc.diagnostics.finding import Rejected
+from mlopsc.project.model import Project
+from mlopsc.project.resolve import resolve
+from mlopsc.rules import check
+from mlopsc.source.compose import compose
+from mlopsc.source.document import Document, Source
+from mlopsc.source.yaml import read_yaml
+from mlopsc.spec.parse import parse_spec
+from mlopsc.targets import TARGETS
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What a spec compiles to, and what is worth saying about it."""
+
+    document: Document
+    project: Project
+    diagnostics: tuple[Diagnostic, ...]  # warnings and infos; nothing here stops anybody
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """The files, one at a time, so that no more than one has to be held."""
+        for target in TARGETS:
+            for draft in target.emit(self.project):
+                yield render(draft, target.name)
+
+
+class Refused(Exception):
+    """The spec is wrong; `diagnostics` say all that the first stage to object had to say."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(f"{len(diagnostics)} diagnostics")
+        self.diagnostics = diagnostics
+
+
+def compile_spec(source: Source) -> Compilation:
+    """What `source` means.
+
+    Raises:
+        Refused: the spec is wrong.
+    """
+    document: Document | None = None
+    try:
+        document = read_yaml(source)                # text       → data with places
+        specs = compose(document).map(parse_spec)   # data       → what the user asked for
+        project = resolve(specs)                    # the asking → the facts, names followed
+        findings = check(project)                   # the facts  → what does not hold
+        if any(finding.severity == "error" for finding in findings):
+            raise Rejected(findings)
+    except Rejected as rejected:
+        raise Refused(locate_all(rejected.findings, document, source)) from None
+    return Compilation(document, project, locate_all(findings, document, source))

@@ -1,0 +1,188 @@
+"""Feature views, and the features a model takes from views, on-demand views and its own source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlopsc.diagnostics.finding import Path
+from mlopsc.project.model import (
+    Column,
+    Entity,
+    Feature,
+    FieldRef,
+    OnDemandView,
+    Source,
+    View,
+)
+from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
+from mlopsc.project.resolve.sources import columns_of
+from mlopsc.project.units import DAY, seconds
+
+if TYPE_CHECKING:
+    from mlopsc.spec.root import Spec
+
+AnyView = View | OnDemandView
+
+
+def resolve_views(
+    scope: Scope, spec: Spec, sources: dict[str, Source], entities: dict[str, Entity]
+) -> dict[str, AnyView]:
+    """Every view by name, on-demand views last, since they read the others."""
+    views: dict[str, AnyView] = {}
+    for on_demand in (False, True):
+        for name, written in spec.features.items():
+            if (written.python is not None) is not on_demand:
+                continue
+            at: Path = ("features", name)
+            try:
+                if name in sources:
+                    raise scope.fail(
+                        "N003", f"'{name}' is a source already", at,
+                        "sources and views share their names: `owner:field` must mean one thing",
+                    )
+                views[name] = (
+                    _on_demand_view(scope, name, written, at, sources, views, spec)
+                    if on_demand
+                    else _view(scope, name, written, at, sources, entities, spec)
+                )
+            except Unresolvable:
+                continue
+    return views
+
+
+def _view(
+    scope: Scope, name: str, written: Any, at: Path,
+    sources: dict[str, Source], entities: dict[str, Entity], spec: Spec,
+) -> View:
+    source = scope.find("source", written.source, sources, (*at, "source"))
+    columns = {column.name: column for column in source.columns}
+    if written.fields is None:
+        # The label and what identifies a row are no features; everything else is.
+        fields = [c for c in source.columns if not c.entity and c.known_after is None]
+    else:
+        fields = [
+            scope.find("column", field, columns, (*at, "fields", position))
+            for position, field in enumerate(written.fields)
+        ]
+    keys = tuple(entities[key.entity] for key in source.keys if key.entity in entities)
+    if not keys:
+        raise scope.fail(
+            "N006", f"view '{name}' reads source '{source.name}', which has no key column",
+            (*at, "source"), "add `key: NAME` to the column that says whose row it is",
+        )
+    schedule = written.materialize
+    return View(
+        at,
+        name,
+        source,
+        keys,
+        tuple(fields),
+        DAY if written.ttl is None else seconds(written.ttl),
+        scope.schedule(schedule, (*at, "materialize"), name) if schedule else None,
+        written.owner or source.owner or spec.owner,
+        written.description or source.description,
+    )
+
+
+def _on_demand_view(
+    scope: Scope, name: str, written: Any, at: Path,
+    sources: dict[str, Source], views: dict[str, AnyView], spec: Spec,
+) -> OnDemandView:
+    module, _, function = written.python.partition(":")
+    inputs = tuple(
+        _field(scope, text, (*at, "inputs", position), sources, views)
+        for position, text in enumerate(written.inputs or ())
+    )
+    return OnDemandView(
+        at, name, module, function, inputs,
+        columns_of(written.columns or {}, (*at, "columns")),
+        written.owner or spec.owner, written.description,
+    )
+
+
+def _field(
+    scope: Scope, text: str, at: Path, sources: dict[str, Source], views: dict[str, AnyView]
+) -> FieldRef:
+    owner_name, _, field = text.partition(":")
+    owner = _owner(scope, owner_name, at, sources, views)
+    if isinstance(owner, OnDemandView):
+        raise scope.fail(
+            "N001", f"'{owner_name}' is itself computed on demand", at,
+            "an on-demand view reads fields of views and of the target's source",
+        )
+    return FieldRef(at, owner, _column(scope, owner, field, at))
+
+
+def _owner(
+    scope: Scope, name: str, at: Path, sources: dict[str, Source], views: dict[str, AnyView]
+) -> AnyView | Source:
+    if name in views:
+        scope.used.add(("view", name))
+        return views[name]
+    return scope.find("view or source", name, {**sources, **views}, at)  # type: ignore[arg-type]
+
+
+def _column(scope: Scope, owner: AnyView | Source, field: str, at: Path) -> Column:
+    columns = {c.name: c for c in (owner.columns if isinstance(owner, Source) else owner.fields)}
+    if field in columns:
+        return columns[field]
+    what = "source" if isinstance(owner, Source) else "features view"
+    raise scope.fail(
+        "N002", f"{what} '{owner.name}' has no field '{field}'", at,
+        nearest(field, columns, "field"), *_where_fields_are(owner),
+    )
+
+
+def _where_fields_are(owner: AnyView | Source) -> tuple[Any, ...]:
+    from mlopsc.diagnostics.finding import Note
+
+    key = "fields" if isinstance(owner, View) else "columns"
+    return (Note("its fields are listed here", owner.at(key), on_key=True),)
+
+
+def resolve_features(
+    scope: Scope, written: list[str], at: Path, own: Source,
+    sources: dict[str, Source], views: dict[str, AnyView],
+) -> tuple[Feature, ...]:
+    """A model's input columns, in written order; `own` is the source of its target."""
+    features: dict[str, Feature] = {}
+    for position, text in enumerate(written):
+        here: Path = (*at, position)
+        try:
+            for feature in _features_of(scope, text, here, own, sources, views):
+                if feature.name in features:
+                    other = features[feature.name]
+                    if other.owner is feature.owner:
+                        continue
+                    raise scope.fail(
+                        "N008", f"two features are called '{feature.name}'", here,
+                        f"'{other.owner.name}' brings one and '{feature.owner.name}' the other: "
+                        "take the field you mean with `view:field`, or rename a column",
+                    )
+                features[feature.name] = feature
+        except Unresolvable:
+            continue
+    return tuple(features.values())
+
+
+def _features_of(
+    scope: Scope, text: str, at: Path, own: Source,
+    sources: dict[str, Source], views: dict[str, AnyView],
+) -> list[Feature]:
+    name, colon, field = text.partition(":")
+    owner = _owner(scope, name, at, sources, views)
+    if isinstance(owner, Source):
+        if not colon:
+            raise scope.fail(
+                "N001", f"'{name}' is a source, not a view", at,
+                f"name its fields one by one, as `{name}:FIELD`, or make a view of it in `features`",
+            )
+        if owner is not own:
+            raise scope.fail(
+                "N009", f"'{text}' is a field of another source than the target's", at,
+                f"make a view of '{name}' in `features`: views are joined as of each example's time",
+            )
+    if colon:
+        return [Feature(at, field, _column(scope, owner, field, at), owner)]
+    assert not isinstance(owner, Source)  # noqa: S101  # refused above
+    return [Feature(at, column.name, column, owner) for column in owner.fields]

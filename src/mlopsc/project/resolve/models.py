@@ -1,0 +1,386 @@
+"""Models: target, features, training, evaluation, serving, batch, monitoring, governance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlopsc.diagnostics.finding import Path
+from mlopsc.project.model import (
+    Autoscale,
+    Batch,
+    Bound,
+    Column,
+    Drift,
+    Evaluation,
+    Fairness,
+    Feature,
+    Governance,
+    Image,
+    Model,
+    Monitoring,
+    Platform,
+    QueryBound,
+    Replicas,
+    Resources,
+    RuntimeMetrics,
+    SecretRef,
+    Serving,
+    Slo,
+    Source,
+    Split,
+    Target,
+    Task,
+    Training,
+)
+from mlopsc.project.resolve.features import AnyView, resolve_features
+from mlopsc.project.resolve.scope import Scope, Unresolvable
+from mlopsc.project.resolve.sources import resolve_image
+from mlopsc.project.runtimes import RUNTIMES
+from mlopsc.project.units import quantity, seconds, share, subsecond
+
+if TYPE_CHECKING:
+    from mlopsc.spec.root import Spec
+
+
+ROLES = tuple(name for name in Platform.__dataclass_fields__ if name != "origin")
+"""The roles that targets read; see `spec/platform.py` for the words of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a model may refer to."""
+
+    sources: dict[str, Source]
+    views: dict[str, AnyView]
+    images: dict[str, Image]
+    environments: tuple[str, ...]
+
+
+def resolve_models(scope: Scope, spec: Spec, names: Names) -> tuple[Model, ...]:
+    """Every model whose target and features could be found."""
+    models = []
+    for name, written in spec.models.items():
+        try:
+            models.append(_model(scope, name, written, ("models", name), spec, names))
+        except Unresolvable:
+            continue
+    return tuple(models)
+
+
+def _model(scope: Scope, name: str, written: Any, at: Path, spec: Spec, names: Names) -> Model:
+    target = resolve_target(scope, written.target, (*at, "target"), names.sources)
+    features = resolve_features(
+        scope, written.features, (*at, "features"), target.source, names.sources, names.views
+    )
+    environment = names.environments[-1]
+    prefix = f"{spec.project} {name}"  # what draws the offsets of its schedules
+    return Model(
+        origin=at,
+        name=name,
+        description=written.description,
+        owner=written.owner or spec.owner,
+        task=written.task or task_of(target.column),
+        target=target,
+        features=features,
+        prediction=written.prediction,
+        training=_training(scope, written.training, (*at, "training"), environment, names, prefix),
+        artifact=written.artifact,
+        evaluation=_evaluation(scope, written.evaluation, (*at, "evaluation"), target, features),
+        serving=_serving(scope, name, written.serving, (*at, "serving"), names),
+        batch=_batch(scope, written.batch, (*at, "batch"), names, prefix),
+        monitoring=_monitoring(scope, written, (*at, "monitoring"), names, prefix),
+        governance=_governance(written.governance, (*at, "governance")),
+        runbook=written.runbook,
+        platform=_platform(spec, written.platform, at),
+    )
+
+
+def _platform(spec: Spec, own: Any, at: Path) -> Platform:
+    """The project's words, with the model's own in their place."""
+    words = {role: getattr(spec.platform, role) for role in ROLES}
+    words |= {role: word for role, word in ((r, getattr(own, r, None)) for r in ROLES) if word}
+    changed = any(getattr(own, role, None) for role in ROLES)
+    return Platform((*at, "platform") if changed else ("platform",), **words)
+
+
+def resolve_target(scope: Scope, text: str, at: Path, sources: dict[str, Source]) -> Target:
+    """`source:column`, followed.
+
+    Raises:
+        Unresolvable: no such source or column.
+    """
+    name, _, field = text.partition(":")
+    source = scope.find("source", name, sources, at)
+    column = scope.find("column", field, {c.name: c for c in source.columns}, at)
+    return Target(at, source, column)
+
+
+def task_of(column: Column) -> Task:
+    """What a target's type suggests: categories are classified, numbers regressed."""
+    if column.type in ("bool", "string") or column.one_of:
+        return "classification"
+    return "regression"
+
+
+def written_columns(
+    prediction: str, target: Target, features: tuple[Feature, ...], at: Path
+) -> tuple[Column, ...]:
+    """The columns of a source our batch program writes: keys, features, prediction and version."""
+    keys = [column for column in target.source.keys if column.name not in {f.name for f in features}]
+    kind = "float64" if target.column.type in ("bool", "string") else target.column.type
+    made = [_plain(at, prediction, kind), _plain(at, "model_version", "string")]
+    return (*keys, *(feature.column for feature in features), *made)
+
+
+def _plain(at: Path, name: str, kind: Any) -> Column:
+    return Column(at, name, kind, None, None, None, (), None, False, 0.0, "critical", False, None, None)
+
+
+def _training(
+    scope: Scope, written: Any, at: Path, environment: str, names: Names, owner: str
+) -> Training | None:
+    if written is None:
+        return None
+    if written.environment is not None:
+        known = dict.fromkeys(names.environments, True)
+        scope.find("environment", written.environment, known, (*at, "environment"))
+    return Training(
+        origin=at,
+        command=written.command,
+        image=resolve_image(scope, written.image, (*at, "image"), names.images) if written.image else None,
+        framework=written.framework,
+        environment=written.environment or environment,
+        window=None if written.window is None else seconds(written.window),
+        split=_split(scope, written.split, (*at, "split")),
+        parameters=dict(written.parameters),
+        seed=written.seed,
+        schedule=scope.schedule(written.schedule, (*at, "schedule"), owner) if written.schedule else None,
+        resources=_resources(written.resources, (*at, "resources"), *TRAINING),
+        env=_env(scope, written.env, (*at, "env")),
+        paths=tuple(written.paths),
+        timeout=seconds(written.timeout),
+    )
+
+
+def _split(scope: Scope, written: Any, at: Path) -> Split:
+    values = (written.validation, written.test)
+    by_time = [isinstance(value, str) and not value.endswith("%") for value in values]
+    if by_time[0] is not by_time[1]:
+        raise scope.fail(
+            "N013", "validation and test are cut in two ways, by time and by key", at,
+            "write durations for both (`30d`), or percentages for both (`10%`)",
+        )
+    if by_time[0]:
+        return Split(at, "time", *(float(seconds(value)) for value in values))
+    return Split(at, "key", *(share(value) for value in values))
+
+
+def _env(scope: Scope, written: Any, at: Path) -> dict[str, str | SecretRef]:
+    made: dict[str, str | SecretRef] = {}
+    for name, value in written.items():
+        made[name] = value if isinstance(value, str) else scope.secret(value, (*at, name))
+    return made
+
+
+def _resources(written: Any, at: Path, cpu: str, memory: str) -> Resources:
+    """What is reserved: as written, or the `cpu` and `memory` that suit the job."""
+    limits = written.limits
+    apart = {} if limits is None else {
+        key: quantity(value) for key in ("cpu", "memory") if (value := getattr(limits, key)) is not None
+    }
+    return Resources(
+        at,
+        cpu if written.cpu is None else quantity(written.cpu),
+        memory if written.memory is None else written.memory,
+        written.gpu,
+        apart,
+    )
+
+
+def bound(name: str, written: Any, at: Path) -> Bound:
+    """A bound as written: `{min, max, max_worse, for, severity}`, numbers or percentages.
+
+    Not every kind of bound has every key: a gate knows no `for`, a query no `max_worse`.
+    """
+    hold = getattr(written, "for_", None)
+    return Bound(
+        at, name, _limit(written.min), _limit(written.max),
+        _limit(getattr(written, "max_worse", None)),
+        0 if hold is None else seconds(hold),
+        written.severity,
+    )
+
+
+def _limit(value: str | float | None) -> float | None:
+    return None if value is None else share(value)
+
+
+def query_bounds(written: Any, at: Path) -> tuple[QueryBound, ...]:
+    """Bounds on queries of the user's own, by name."""
+    return tuple(
+        QueryBound((*at, name), item.query, bound(name, item, (*at, name)))
+        for name, item in written.items()
+    )
+
+
+def _bounds(written: Any, at: Path) -> tuple[Bound, ...]:
+    return tuple(bound(name, item, (*at, name)) for name, item in written.items())
+
+
+def _evaluation(
+    scope: Scope, written: Any, at: Path, target: Target, features: tuple[Feature, ...]
+) -> Evaluation | None:
+    if written is None:
+        return None
+    known = {feature.name: feature.column for feature in features}
+    known |= {column.name: column for column in target.source.columns}
+    slices, fairness = [], []
+    for position, name in enumerate(written.slices):
+        try:
+            slices.append(scope.find("column", name, known, (*at, "slices", position)))
+        except Unresolvable:
+            continue
+    for name, limits in written.fairness.items():
+        here = (*at, "fairness", name)
+        try:
+            column = scope.find("column", name, known, here)
+        except Unresolvable:
+            continue
+        fairness.append(Fairness(here, column, _bounds(limits, here)))
+    return Evaluation(at, _bounds(written.metrics, (*at, "metrics")), tuple(slices), tuple(fairness))
+
+
+def _serving(
+    scope: Scope, model: str, written: Any, at: Path, names: Names
+) -> Serving | None:
+    if written is None:
+        return None
+    latency = next(iter(written.slo.latency.items()), None) if written.slo else None
+    least = written.replicas.min
+    most = written.replicas.max or least
+    return Serving(
+        origin=at,
+        format=written.format,
+        runtime=written.runtime,
+        request=written.request,
+        image=resolve_image(scope, written.image, (*at, "image"), names.images) if written.image else None,
+        port=written.port or (RUNTIMES[written.runtime].port if written.runtime in RUNTIMES else PORT),
+        metrics=_runtime_metrics(model, written, at),
+        clients=tuple(written.clients),
+        replicas=Replicas((*at, "replicas"), least, most),
+        autoscale=_autoscale(written.autoscale, (*at, "autoscale")),
+        resources=_resources(written.resources, (*at, "resources"), *SERVING),
+        load_time=seconds(written.load_time),
+        timeout=seconds(written.timeout),
+        slo=None if written.slo is None else Slo(
+            (*at, "slo"),
+            None if written.slo.availability is None else share(written.slo.availability),
+            None if latency is None else (_quantile(latency[0]), subsecond(latency[1])),
+            seconds(written.slo.window),
+        ),
+        env=_env(scope, written.env, (*at, "env")),
+    )
+
+
+TRAINING = ("2", "4Gi")
+SERVING = ("500m", "1Gi")
+JOB = ("1", "2Gi")
+"""CPU and memory that suit the job, where the spec does not say: training, serving, all others."""
+
+PORT = 8080
+"""Where a runtime of the user's own answers, unless the spec says otherwise."""
+
+UTILIZATION = 0.7
+"""The share of the reserved CPU at which copies are added, where the spec does not say."""
+
+
+def _quantile(text: str) -> float:
+    """`p95` is 0.95, `p999` is 0.999."""
+    digits = text[1:]
+    return int(digits) / 10 ** max(len(digits), 2)
+
+
+def _autoscale(written: Any, at: Path) -> Autoscale:
+    cpu = None if written.cpu is None else share(written.cpu)
+    memory = None if written.memory is None else share(written.memory)
+    return Autoscale(at, UTILIZATION if cpu is None and memory is None else cpu, memory)
+
+
+_UNITS = {"seconds": 1.0, "milliseconds": 0.001}
+
+
+def _runtime_metrics(model: str, written: Any, at: Path) -> RuntimeMetrics | None:
+    """What the runtime exposes; None: it is the user's own, and the spec does not say."""
+    if written.runtime in RUNTIMES:
+        return RUNTIMES[written.runtime].metrics(model, (*at, "runtime"))
+    declared = written.metrics
+    if declared is None:
+        return None
+    return RuntimeMetrics(
+        origin=(*at, "metrics"),
+        port=declared.port or written.port or PORT,
+        path=declared.path,
+        requests=declared.requests,
+        errors=declared.errors,
+        errors_metric=declared.errors_metric,
+        latency=declared.latency,
+        unit=_UNITS[declared.unit],
+        buckets=tuple(declared.buckets),
+        matchers=declared.matchers or "",
+        source="the spec",
+    )
+
+
+def _batch(scope: Scope, written: Any, at: Path, names: Names, owner: str) -> Batch | None:
+    if written is None:
+        return None
+    return Batch(
+        at,
+        scope.find("source", written.from_, names.sources, (*at, "from")),
+        scope.find("source", written.to, names.sources, (*at, "to")),
+        scope.schedule(written.schedule, (*at, "schedule"), f"{owner} batch") if written.schedule else None,
+        _resources(written.resources, (*at, "resources"), *JOB),
+    )
+
+
+def _monitoring(scope: Scope, model: Any, at: Path, names: Names, owner: str) -> Monitoring | None:
+    written = model.monitoring
+    if written is None:
+        return None
+    if written.current is None:
+        raise scope.fail(
+            "N010", "monitoring does not say where today's rows are", at,
+            "add `current: SOURCE`: the table with what the model is asked about now",
+        )
+    reference = None
+    if written.reference != "training":
+        reference = scope.find("source", written.reference, names.sources, (*at, "reference"))
+    drift = written.drift
+    return Monitoring(
+        origin=at,
+        schedule=scope.schedule(written.schedule, (*at, "schedule"), f"{owner} monitor"),
+        current=scope.find("source", written.current, names.sources, (*at, "current")),
+        reference=reference,
+        window=seconds(written.window),
+        drift=None if drift is None else Drift(
+            (*at, "drift"), drift.method, drift.threshold, bound("drift", drift.share, (*at, "drift", "share")),
+        ),
+        performance=_bounds(written.performance, (*at, "performance")),
+        business=query_bounds(written.business, (*at, "business")),
+        respond={
+            "drift": written.respond.drift,
+            "performance": written.respond.performance,
+            "slo": written.respond.slo,
+        },
+        cooldown=None if written.cooldown is None else seconds(written.cooldown),
+        resources=_resources(written.resources, (*at, "resources"), *JOB),
+    )
+
+
+def _governance(written: Any, at: Path) -> Governance:
+    use = written.use
+    return Governance(
+        at, written.risk, written.approvals, written.lawful_basis,
+        tuple(use.for_) if use else (), tuple(use.not_for) if use else (),
+    )

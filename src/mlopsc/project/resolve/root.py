@@ -1,0 +1,322 @@
+"""The order in which names are followed: images, sources, views, models, then who uses whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlopsc.diagnostics.finding import Note, Path
+from mlopsc.project.conventions import dns
+from mlopsc.project.model import (
+    Alerts,
+    Channel,
+    Ci,
+    Column,
+    Connection,
+    Entity,
+    Environment,
+    FeastService,
+    Image,
+    KafkaService,
+    Model,
+    OnDemandView,
+    Platform,
+    Project,
+    Secret,
+    Services,
+    Source,
+    Tier,
+    View,
+)
+from mlopsc.project.resolve.features import resolve_features, resolve_views
+from mlopsc.project.resolve.models import (
+    ROLES,
+    Names,
+    query_bounds,
+    resolve_models,
+    resolve_target,
+    written_columns,
+)
+from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
+from mlopsc.project.resolve.sources import KINDS, resolve_entities, resolve_sources
+
+if TYPE_CHECKING:
+    from mlopsc.source.compose import Composed
+    from mlopsc.spec.root import Spec
+
+PYTHON = "3.11"
+"""The Python of an image that does not say: the oldest one the programs run on."""
+
+_TIERS: tuple[Tier, ...] = ("production", "staging", "testing", "development")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chapters:
+    """What one spec's chapters mean, before they are put into environments."""
+
+    platform: Platform
+    services: Services
+    images: tuple[Image, ...]
+    sources: tuple[Source, ...]
+    entities: tuple[Entity, ...]
+    views: tuple[View, ...]
+    on_demand_views: tuple[OnDemandView, ...]
+    models: tuple[Model, ...]
+    alerts: Alerts
+    ci: Ci
+
+
+def resolve(specs: Composed[Spec]) -> Project:
+    """What a spec means, before and in each environment.
+
+    Raises:
+        Rejected: names that lead nowhere, meet, or are used by nobody; all of them.
+    """
+    scope = Scope()
+    names = tuple(specs.environments)
+    chapters = specs.map(lambda spec: _chapters(scope, spec, names))
+    spec, base = specs.base, chapters.base
+    environments = tuple(
+        _environment(scope, name, name == names[-1], spec, chapters.environments[name])
+        for name in names
+    )
+    _refuse_meeting_names(scope, spec)
+    _refuse_unused(scope, spec)
+    scope.finish()
+    return Project(
+        origin=(),
+        name=spec.project,
+        description=spec.description,
+        owner=spec.owner,
+        repository=spec.repository,
+        registry=spec.registry,
+        storage=spec.storage,
+        timezone=spec.timezone,
+        platform=base.platform,
+        services=base.services,
+        secrets={
+            name: Secret(("secrets", name), name, secret.path, secret.key)
+            for name, secret in spec.secrets.items()
+        },
+        environments=environments,
+        images=base.images,
+        sources=base.sources,
+        entities=base.entities,
+        views=base.views,
+        on_demand_views=base.on_demand_views,
+        models=base.models,
+        alerts=base.alerts,
+        ci=base.ci,
+    )
+
+
+def _chapters(scope: Scope, spec: Spec, environments: tuple[str, ...]) -> _Chapters:
+    scope.secrets = spec.secrets
+    images = {name: _image(name, image, spec) for name, image in spec.images.items()}
+    sources = resolve_sources(scope, spec, images, _sources_models_write(spec, images))
+    entities = resolve_entities(scope, sources)
+    views = resolve_views(scope, spec, sources, entities)
+    return _Chapters(
+        platform=Platform(("platform",), **{role: getattr(spec.platform, role) for role in ROLES}),
+        services=_services(scope, spec),
+        images=tuple(images.values()),
+        sources=tuple(sources.values()),
+        entities=tuple(entities.values()),
+        views=tuple(view for view in views.values() if isinstance(view, View)),
+        on_demand_views=tuple(view for view in views.values() if isinstance(view, OnDemandView)),
+        models=resolve_models(scope, spec, Names(sources, views, images, environments)),
+        alerts=_alerts(scope, spec),
+        ci=_ci(scope, spec),
+    )
+
+
+def _services(scope: Scope, spec: Spec) -> Services:
+    written = spec.services
+    feast, kafka = written.feast, written.kafka
+    at: Path = ("services",)
+    connections = {}
+    for kind in KINDS:
+        connection = getattr(getattr(written, kind, None), "connection", None)
+        if connection is not None:
+            here = (*at, kind, "connection")
+            connections[kind] = Connection(here, _or_none(scope, connection, here))
+    return Services(
+        origin=at,
+        mlflow=_url(written.mlflow),
+        prometheus=_url(written.prometheus),
+        pushgateway=_url(written.pushgateway),
+        alertmanager=_url(written.alertmanager),
+        feast=None if feast is None else FeastService(
+            (*at, "feast"), feast.registry, feast.online_store,
+            _or_none(scope, feast.connection, (*at, "feast", "connection")) if feast.connection else None,
+        ),
+        kafka=None if kafka is None else KafkaService((*at, "kafka"), kafka.brokers, kafka.cluster),
+        connections={kind: made for kind, made in connections.items() if made.secret},
+    )
+
+
+def _or_none(scope: Scope, reference: Any, at: Path) -> Any:
+    try:
+        return scope.secret(reference, at)
+    except Unresolvable:
+        return None
+
+
+def _url(service: Any) -> str | None:
+    return None if service is None else service.url.rstrip("/")
+
+
+def _image(name: str, image: Any, spec: Spec) -> Image:
+    return Image(
+        ("images", name), name, image.dockerfile, image.python or PYTHON, image.requirements,
+        tuple(image.packages), f"{spec.registry}/{dns(name)}" if spec.registry else None,
+    )
+
+
+def _sources_models_write(
+    spec: Spec, images: dict[str, Image]
+) -> dict[str, tuple[str, tuple[Column, ...]]]:
+    """The sources that a model's batch fills, with the columns it gives them.
+
+    Their columns follow from the model's target and features, which are of other sources: so those
+    are resolved once before, quietly; what is wrong with them is said when it is their turn.
+    """
+    found: dict[str, tuple[str, tuple[Column, ...]]] = {}
+    wanted = {name: model for name, model in spec.models.items() if model.batch is not None}
+    if not wanted:
+        return found
+    quiet = Scope()
+    sources = resolve_sources(quiet, spec, images, {})
+    views = resolve_views(quiet, spec, sources, resolve_entities(quiet, sources))
+    for name, model in wanted.items():
+        at: Path = ("models", name)
+        try:
+            target = resolve_target(quiet, model.target, (*at, "target"), sources)
+        except Unresolvable:
+            continue
+        features = resolve_features(quiet, model.features, at, target.source, sources, views)
+        columns = written_columns(model.prediction, target, features, (*at, "batch", "to"))
+        found[model.batch.to] = (name, columns)
+    return found
+
+
+def _alerts(scope: Scope, spec: Spec) -> Alerts:
+    written, at = spec.alerts, ("alerts",)
+    channels = {}
+    for name, channel in written.channels.items():
+        try:
+            channels[name] = _channel(scope, name, channel, (*at, "channels", name))
+        except Unresolvable:
+            continue
+    routes = {}
+    for severity, name in written.routes.items():
+        try:
+            routes[severity] = scope.find("channel", name, channels, (*at, "routes", severity))
+        except Unresolvable:
+            continue
+    return Alerts(
+        at, tuple(channels.values()), routes, query_bounds(written.rules, (*at, "rules"))  # type: ignore[arg-type]
+    )
+
+
+def _channel(scope: Scope, name: str, channel: Any, at: Path) -> Channel:
+    if (pagerduty := channel.pagerduty) is not None:
+        return Channel(at, name, "pagerduty", scope.secret(pagerduty.key, (*at, "pagerduty", "key")), {})
+    if (slack := channel.slack) is not None:
+        secret = scope.secret(slack.webhook, (*at, "slack", "webhook"))
+        return Channel(at, name, "slack", secret, {"channel": slack.channel})
+    if (webhook := channel.webhook) is not None:
+        return Channel(at, name, "webhook", scope.secret(webhook.url, (*at, "webhook", "url")), {})
+    email = channel.email
+    here = (*at, "email", "password")
+    password = scope.secret(email.password, here) if email.password else None
+    settings = {
+        "to": ", ".join(email.to), "from": email.from_, "smarthost": email.smarthost,
+    } | ({"username": email.username} if email.username else {})
+    return Channel(at, name, "email", password, settings)
+
+
+def _ci(scope: Scope, spec: Spec) -> Ci:
+    written, at = spec.ci, ("ci",)
+    tags = {"default": tuple(written.tags.default), "gpu": tuple(written.tags.gpu)}
+    trigger = _or_none(scope, written.trigger, (*at, "trigger")) if written.trigger else None
+    return Ci(at, written.file, tags, trigger)
+
+
+def _environment(
+    scope: Scope, name: str, last: bool, spec: Spec, chapters: _Chapters
+) -> Environment:
+    at: Path = ("environments", name)
+    written: Any = spec.environments.get(name)
+    versions = dict(written.versions) if written else {}
+    for model in versions:
+        if model not in spec.models:
+            scope.report(
+                "N001", f"there is no model '{model}'", (*at, "versions", model),
+                nearest(model, spec.models, "model"), on_key=True,
+            )
+    return Environment(
+        origin=at,
+        name=name,
+        namespace=(written.namespace if written else None) or _namespace(spec.project, name, last),
+        deploy=written.deploy if written else "manual",
+        approvers=tuple(written.approvers) if written else (),
+        url=written.url if written else None,
+        versions=versions,
+        tier=_tier(name, last),
+        platform=chapters.platform,
+        services=chapters.services,
+        sources=chapters.sources,
+        views=chapters.views,
+        models=chapters.models,
+        alerts=chapters.alerts,
+    )
+
+
+def _namespace(project: str, environment: str, last: bool) -> str:
+    """The project's name in production, with the environment's behind it before."""
+    return dns(project) if last else f"{dns(project)}-{dns(environment)}"
+
+
+def _tier(name: str, last: bool) -> Tier:
+    """GitLab's deployment tier: from the name where it says one; the last is production."""
+    if last:
+        return "production"
+    return next((tier for tier in _TIERS if name.startswith(tier[:4])), "staging")
+
+
+def _refuse_meeting_names(scope: Scope, spec: Spec) -> None:
+    """N005: two names that are one in Kubernetes, where `_` is written `-`."""
+    for chapter, names in (
+        ("models", spec.models), ("environments", spec.environments), ("images", spec.images),
+        ("sources", spec.sources), ("features", spec.features),
+    ):
+        _refuse_meeting(scope, chapter, names)
+
+
+def _refuse_meeting(scope: Scope, chapter: str, names: Mapping[str, object]) -> None:
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(dns(name), name)
+        if other != name:
+            scope.report(
+                "N011", f"'{other}' and '{name}' are the same name in Kubernetes: {dns(name)}",
+                (chapter, name), "rename one of them",
+                Note("the other one stands here", (chapter, other), on_key=True), on_key=True,
+            )
+
+
+def _refuse_unused(scope: Scope, spec: Spec) -> None:
+    """N012: what is defined and used by nobody was meant for something, and would silently not be."""
+    for kind, chapter, names in (
+        ("secret", ("secrets",), spec.secrets),
+        ("image", ("images",), spec.images),
+        ("channel", ("alerts", "channels"), spec.alerts.channels),
+    ):
+        for name in names:
+            if (kind, name) not in scope.used:
+                scope.report(
+                    "N012", f"{kind} '{name}' is used by nobody", (*chapter, name),
+                    "use it, or take it out", on_key=True,
+                )
