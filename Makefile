@@ -30,7 +30,7 @@ tools: install ## The real tools that read what mlopsc writes, in .tools
 	PYTHON=$(PYTHON) tests/tools/install.sh
 
 test: install tools ## Every test; two processes
-	$(BIN)/python -m pytest --numprocesses=$(PYTEST_WORKERS) --dist=loadgroup $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses=$(PYTEST_WORKERS) $(PYTEST_OPTIONS)
 
 check: install ## Format, lint, types
 	$(BIN)/ruff format --check .

@@ -57,5 +57,5 @@ def compile_spec(source: Source) -> Compilation:
         if any(finding.severity == "error" for finding in findings):
             raise Rejected(findings)
     except Rejected as rejected:
-        raise Refused(locate_all(rejected.findings, document, source)) from None
-    return Compilation(document, project, locate_all(findings, document, source))
+        raise Refused(locate_all(rejected.findings, document, {source.name: source.text})) from None
+    return Compilation(document, project, locate_all(findings, document))

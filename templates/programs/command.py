@@ -31,7 +31,9 @@ class Argument:
     switch: bool = False
 
 
-def parser(program: str, description: str, arguments: Iterable[Argument]) -> argparse.ArgumentParser:
+def parser(
+    program: str, description: str, arguments: Iterable[Argument]
+) -> argparse.ArgumentParser:
     """The parser of a program: its own flags, then those that all programs take."""
     made = argparse.ArgumentParser(
         prog=f"mlops/{program}.py",
@@ -52,19 +54,27 @@ def parser(program: str, description: str, arguments: Iterable[Argument]) -> arg
             )
     shared = made.add_argument_group("shared by all programs")
     shared.add_argument(
-        "--facts", metavar="DIR", type=Path, default=Path("mlops"),
+        "--facts",
+        metavar="DIR",
+        type=Path,
+        default=Path("mlops"),
         help="folder of the facts: DIR/models/MODEL.json, DIR/sources/SOURCE.json (default: mlops)",
     )
     shared.add_argument(
-        "--check", metavar="FILE", nargs="+", type=Path,
+        "--check",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
         help="only check the shape of these facts files, and do nothing else",
     )
     shared.add_argument(
-        "--environment", metavar="ENV",
+        "--environment",
+        metavar="ENV",
         help="whose data and version (default: $MLOPS_ENVIRONMENT, or the only one there is)",
     )
     shared.add_argument(
-        "--now", metavar="TIME",
+        "--now",
+        metavar="TIME",
         help="pretend it is this moment, ISO 8601, UTC without a zone (default: $MLOPS_NOW)",
     )
     return made
@@ -87,9 +97,11 @@ def run(
     except CannotRun as refusal:
         say_error("could not run", str(refusal))
         return CANNOT_RUN
-    except Exception:  # noqa: BLE001 - an unforeseen error must not end with 1, which is a verdict
+    except Exception:
         traceback.print_exc()
-        say_error("could not run", "an unforeseen error; the lines above are for whoever looks into it")
+        say_error(
+            "could not run", "an unforeseen error; the lines above are for whoever looks into it"
+        )
         return CANNOT_RUN
 
 
@@ -114,7 +126,9 @@ def required(options: argparse.Namespace, name: str) -> str:
     return str(value)
 
 
-def environment(options: argparse.Namespace, known: Iterable[str], default: str | None = None) -> str:
+def environment(
+    options: argparse.Namespace, known: Iterable[str], default: str | None = None
+) -> str:
     """Which environment this run is about."""
     names = sorted(known)
     chosen = options.environment or os.environ.get("MLOPS_ENVIRONMENT") or default

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Severity = Literal["critical", "warning", "info"]
 Task = Literal["classification", "regression", "ranking", "forecasting", "custom"]
-ColumnType = Literal["int32", "int64", "float32", "float64", "string", "bool", "timestamp", "date"]
+ColumnType = Literal["int32", "int64", "float32", "float64", "string", "bool", "timestamp"]
 FileKind = Literal["parquet", "csv"]
 TableKind = Literal["duckdb", "postgres", "snowflake", "redshift", "bigquery", "spark"]
 FILE_KINDS = frozenset(get_args(FileKind))
@@ -85,7 +85,7 @@ class Features:
 
     def problems(self) -> Iterator[str]:
         """A FeatureService is there exactly when there is something to join."""
-        if bool(self.joined) != (self.service is not None and self.repository is not None):
+        if {self.service is not None, self.repository is not None} != {bool(self.joined)}:
             yield "'service' and 'repository' must stand here exactly when 'joined' is not empty"
 
 
@@ -208,7 +208,7 @@ class Reference:
     def problems(self) -> Iterator[str]:
         """One reference, not two and not none."""
         if self.training == (self.source is not None):
-            yield "must be either {\"training\": true} or {\"source\": NAME}"
+            yield 'must be either {"training": true} or {"source": NAME}'
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,6 @@ class Drift:
 
     config: str
     columns: tuple[str, ...]
-    threshold: float
     spec: str
     share_max: float | None = None
 
@@ -284,6 +283,20 @@ class ModelFacts:
     batch: Batch | None = None
     monitoring: Monitoring | None = None
     respond: Respond | None = None
+
+    def problems(self) -> Iterator[str]:
+        """What the drift report looks at must be among what the monitor reads."""
+        watched = self.monitoring
+        if watched is None:
+            return
+        known = {column.name for column in self.features.all}
+        if watched.predictions != "none":
+            known.add(self.prediction)
+        elif watched.performance is not None:
+            yield "has 'monitoring.performance' without predictions"
+        for column in watched.drift.columns if watched.drift else ():
+            if column not in known:
+                yield f"has '{column}' in 'monitoring.drift.columns', which is no column of the monitor"
 
 
 @dataclass(frozen=True)
@@ -438,7 +451,9 @@ def check(path: Path) -> list[str]:
     except CannotRun as refusal:
         return [str(refusal)]
     by_key: dict[str, type[Facts]] = {
-        "model": ModelFacts, "source": SourceFacts, "schedules": ScheduleFacts,
+        "model": ModelFacts,
+        "source": SourceFacts,
+        "schedules": ScheduleFacts,
     }
     kind = next((by_key[key] for key in by_key if isinstance(data, dict) and key in data), None)
     if kind is None:
@@ -463,15 +478,13 @@ def _json(path: Path) -> object:
     except (OSError, UnicodeDecodeError) as error:
         raise CannotRun(f"{path}: cannot be read: {error}") from None
     except json.JSONDecodeError as error:
-        raise CannotRun(
-            f"{path}:{error.lineno}:{error.colno}: is not JSON: {error.msg}"
-        ) from None
+        raise CannotRun(f"{path}:{error.lineno}:{error.colno}: is not JSON: {error.msg}") from None
 
 
 _WORDS: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
 
-def _value(kind: Any, data: object, where: str, problems: list[str]) -> Any:  # noqa: ANN401
+def _value(kind: Any, data: object, where: str, problems: list[str]) -> Any:
     """`data` as a value of `kind`; problems are collected, so that one run shows all of them."""
     origin = get_origin(kind)
     if is_dataclass(kind):
@@ -492,7 +505,7 @@ def _value(kind: Any, data: object, where: str, problems: list[str]) -> Any:  # 
     return None
 
 
-def _union(kinds: tuple[Any, ...], data: object, where: str, problems: list[str]) -> Any:  # noqa: ANN401
+def _union(kinds: tuple[Any, ...], data: object, where: str, problems: list[str]) -> Any:
     kinds = tuple(kind for kind in kinds if kind is not type(None))
     if data is None:
         problems.append(f"{_at(where)} is null; a key that does not apply is left out")
@@ -509,7 +522,7 @@ def _one_of(words: tuple[Any, ...], data: object, where: str, problems: list[str
     return data
 
 
-def _list(kind: Any, data: object, where: str, problems: list[str]) -> tuple[Any, ...]:  # noqa: ANN401
+def _list(kind: Any, data: object, where: str, problems: list[str]) -> tuple[Any, ...]:
     if not isinstance(data, list):
         problems.append(f"{_at(where)} must be a list, not {_shown(data)}")
         return ()
@@ -518,21 +531,23 @@ def _list(kind: Any, data: object, where: str, problems: list[str]) -> tuple[Any
     )
 
 
-def _map(kind: Any, data: object, where: str, problems: list[str]) -> dict[str, Any]:  # noqa: ANN401
+def _map(kind: Any, data: object, where: str, problems: list[str]) -> dict[str, Any]:
     if not isinstance(data, dict):
         problems.append(f"{_at(where)} must be an object, not {_shown(data)}")
         return {}
     return {key: _value(kind, item, _join(where, key), problems) for key, item in data.items()}
 
 
-def _object(kind: Any, data: object, where: str, problems: list[str]) -> Any:  # noqa: ANN401
+def _object(kind: Any, data: object, where: str, problems: list[str]) -> Any:
     if not isinstance(data, dict):
         problems.append(f"{_at(where)} must be an object, not {_shown(data)}")
         return None
     hints = get_type_hints(kind)
     wanted = {field.name.rstrip("_"): field for field in fields(kind)}
     before = len(problems)
-    problems.extend(f"{_at(where)} has the unknown key '{key}'" for key in data if key not in wanted)
+    problems.extend(
+        f"{_at(where)} has the unknown key '{key}'" for key in data if key not in wanted
+    )
     problems.extend(
         f"{_at(where)} has no key '{key}'"
         for key, field in wanted.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -13,14 +14,35 @@ from urllib.request import Request, urlopen
 from mlops.outcome import CannotRun, missing_package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 ATTEMPTS = 5
 """Pauses of 1, 2, 4 and 8 s bridge a restarting pod; a longer outage is the pipeline's to show."""
 TIMEOUT_SECONDS = 30
 """Of one attempt."""
 
+JOB = "mlops"
+"""The Pushgateway's `job` of everything that the programs push."""
+METRICS = {
+    "mlops_data_check_success": "1 when no critical expectation of the source failed",
+    "mlops_drift_share": "Share of the examined columns that drifted",
+    "mlops_column_drift_score": "Drift score of a column by the configured method",
+    "mlops_model_metric": "Performance of the running version on rows whose labels are known",
+    "mlops_monitor_rows": "Current rows that the last complete monitor run looked at",
+    "mlops_monitor_last_success_timestamp_seconds": "Unix time of the last complete monitor run",
+}
+"""Every metric that the programs push, with its help text."""
+
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One number for Prometheus; all samples of a metric have the same labels."""
+
+    metric: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def retried(
@@ -44,7 +66,9 @@ def retried(
             if not worth_retrying(error):
                 raise
             if count == ATTEMPTS:
-                raise CannotRun(f"{what} cannot be reached after {ATTEMPTS} attempts: {error}") from error
+                raise CannotRun(
+                    f"{what} cannot be reached after {ATTEMPTS} attempts: {error}"
+                ) from error
             print(f"{what}: {error}; attempt {count + 1} of {ATTEMPTS} in {pause:g} s", flush=True)
             time.sleep(pause)
             pause *= 2
@@ -66,8 +90,8 @@ def http_json(
         sent["Content-Type"] = "application/json"
 
     def attempt() -> tuple[Any, Mapping[str, str]]:
-        request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - scheme checked
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - scheme checked
+        request = Request(url, data=data, headers=sent, method=method)
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             text = response.read()
             return (json.loads(text) if text else None), response.headers
 
@@ -86,64 +110,55 @@ def pushgateway(given: str | None) -> str | None:
     return given or os.environ.get("PUSHGATEWAY_URL") or None
 
 
-def push(gateway: str, job: str, group: Mapping[str, str], samples: Samples) -> None:
+def push(gateway: str, group: Mapping[str, str], samples: Sequence[Sample]) -> None:
     """Replace one group of the Pushgateway by these gauges.
 
     Replacing, not adding: a series that this run does not have any more must go.
     """
     client = _prometheus_client()
     registry = client.CollectorRegistry()
-    for name, series in samples.items():
-        labels = list(next(iter(series))[0::2]) if next(iter(series), ()) else []
-        gauge = client.Gauge(name, DESCRIPTIONS[name], labels, registry=registry)
-        for pairs, value in series.items():
-            (gauge.labels(*pairs[1::2]) if pairs else gauge).set(value)
+    gauges = {
+        sample.metric: client.Gauge(
+            sample.metric, METRICS[sample.metric], list(sample.labels), registry=registry
+        )
+        for sample in {sample.metric: sample for sample in samples}.values()
+    }
+    for sample in samples:
+        gauge = gauges[sample.metric]
+        (gauge.labels(**sample.labels) if sample.labels else gauge).set(sample.value)
     retried(
         f"Pushgateway {gateway}",
         lambda: client.push_to_gateway(
-            gateway, job=job, grouping_key=dict(group), registry=registry, timeout=TIMEOUT_SECONDS
+            gateway, job=JOB, grouping_key=dict(group), registry=registry, timeout=TIMEOUT_SECONDS
         ),
         _may_recover,
     )
 
 
-def groups(gateway: str, job: str) -> list[dict[str, str]]:
-    """The grouping keys that the Pushgateway holds for a job, without the job itself."""
+def groups(gateway: str) -> list[dict[str, str]]:
+    """The grouping keys of our job that the Pushgateway holds, without the job itself."""
     answer, _ = http_json("GET", f"{gateway.rstrip('/')}/api/v1/metrics")
     found = [dict(group["labels"]) for group in answer.get("data", [])]
     return [
         {key: value for key, value in labels.items() if key != "job"}
         for labels in found
-        if labels.get("job") == job
+        if labels.get("job") == JOB
     ]
 
 
-def delete_group(gateway: str, job: str, group: Mapping[str, str]) -> None:
+def delete_group(gateway: str, group: Mapping[str, str]) -> None:
     """Forget one group."""
     client = _prometheus_client()
     retried(
         f"Pushgateway {gateway}",
         lambda: client.delete_from_gateway(
-            gateway, job=job, grouping_key=dict(group), timeout=TIMEOUT_SECONDS
+            gateway, job=JOB, grouping_key=dict(group), timeout=TIMEOUT_SECONDS
         ),
         _may_recover,
     )
 
 
-Samples = dict[str, dict[tuple[str, ...], float]]
-"""Metric name → (label, value, label, value, …) → number. All series of a metric share labels."""
-
-DESCRIPTIONS = {
-    "mlops_data_check_success": "1 when no critical expectation of the source failed",
-    "mlops_drift_share": "Share of the examined columns that drifted",
-    "mlops_column_drift_score": "Drift score of a column by the configured method",
-    "mlops_model_metric": "Performance of the running version on rows whose labels are known",
-    "mlops_monitor_last_success_timestamp_seconds": "Unix time of the last complete monitor run",
-}
-"""Every metric that the programs push, with its help text."""
-
-
-def _prometheus_client() -> Any:  # noqa: ANN401 - a module
+def _prometheus_client() -> Any:
     try:
         import prometheus_client
     except ModuleNotFoundError:

@@ -12,11 +12,11 @@ CANNOT_RUN: Final = 2
 """Nothing can be said: wrong usage, missing files, unreachable services, not enough rows."""
 
 
-class Failed(Exception):  # noqa: N818 - an outcome, not an error of the program
+class Failed(Exception):
     """What was examined is not good enough; the message says what, where and what would be."""
 
 
-class CannotRun(Exception):  # noqa: N818 - an outcome, not an error of the program
+class CannotRun(Exception):
     """The examination itself is impossible; the message says what is missing and how to give it."""
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 Outcome = Literal["passed", "failed", "warning", "info", "not judged"]
 
@@ -38,7 +37,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     lines = [list(header), *[list(row) for row in rows]]
     widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
     for number, line in enumerate(lines):
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
         if number == 0:
             print("  ".join("-" * width for width in widths))
 
@@ -46,7 +47,13 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def print_cases(cases: Sequence[Case]) -> None:
     """All cases as a table, in the order in which they were examined."""
     rows = [
-        (case.outcome, case.name, case.value, case.wanted, " ".join(filter(None, (case.note, case.spec))))
+        (
+            case.outcome,
+            case.name,
+            case.value,
+            case.wanted,
+            " ".join(filter(None, (case.note, case.spec))),
+        )
         for case in cases
     ]
     print_table(("outcome", "what", "found", "wanted", "note, spec line"), rows)
@@ -85,7 +92,9 @@ def _xml(text: str) -> str:
     return "".join(sign if sign >= " " or sign in "\t\n" else "�" for sign in text)
 
 
-def write_openmetrics(path: Path, name: str, samples: Sequence[tuple[Mapping[str, str], float]]) -> None:
+def write_openmetrics(
+    path: Path, name: str, samples: Sequence[tuple[Mapping[str, str], float]]
+) -> None:
     """Gauges in the OpenMetrics text format, which GitLab's metrics report reads."""
     lines = [f"# TYPE {name} gauge"]
     for labels, value in samples:
@@ -117,22 +126,12 @@ def _write(path: Path, text: str) -> None:
 def replaced(path: Path) -> Iterator[Path]:
     """A temporary file that takes the place of `path` when all went well, and leaves it if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        mode = 0o666 & ~_umask()
-        temporary.chmod(mode)  # mkstemp's 0600 would hide the file from another job's user
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def number(value: float) -> str:

@@ -1,7 +1,7 @@
 """Who reads what mlopsc writes: for each file a reader of its own target system, none left out.
 
-``READERS`` is the whole table. :func:`accepts` is what tests call; :func:`unread` names the files no
-reader knows, which is a failure of its own.
+``READERS`` is the whole table. :func:`accepts` is what tests call; :func:`unread` names the files
+no reader knows, which is a failure of its own.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ READERS: tuple[Reader, ...] = (
     _reader("promtool on objects", _OBJECT, commands.rules_in_objects),
     _reader("kubectl kustomize", r"k8s/(.+/)?kustomization\.yaml", commands.kustomize),
     _reader("promtool check", r"monitoring/prometheus/.+\.rules\.yml", commands.check_rules),
-    _reader("promtool test", r"monitoring/prometheus/.+\.rules\.test\.yml", commands.run_rule_tests),
+    _reader(
+        "promtool test", r"monitoring/prometheus/.+\.rules\.test\.yml", commands.run_rule_tests
+    ),
     _reader("amtool", r"monitoring/alertmanager/.+\.yml", commands.check_alertmanager),
     _reader("Evidently", r"monitoring/evidently/.+\.json", partial(_in_worker, "evidently")),
     _reader("Great Expectations", r"gx/.+", partial(_in_worker, "great_expectations")),

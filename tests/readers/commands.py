@@ -1,4 +1,4 @@
-"""Readers that are programs quick enough to start anew: promtool, amtool, kubectl, gitlab-ci-local."""
+"""Readers quick enough to start anew: promtool, amtool, kubectl, gitlab-ci-local."""
 
 from __future__ import annotations
 
@@ -20,10 +20,6 @@ Said = Iterator[tuple[str, str]]
 _GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Reader",
-    "GIT_AUTHOR_EMAIL": "reader@example.com",
-    "GIT_COMMITTER_NAME": "Reader",
-    "GIT_COMMITTER_EMAIL": "reader@example.com",
 }
 
 
@@ -63,7 +59,6 @@ def check_rules(root: Path, paths: list[str]) -> Said:
 
 def rules_in_objects(root: Path, paths: list[str]) -> Said:
     """Read the groups of PrometheusRule objects with promtool: their CRD knows no PromQL."""
-    promtool = tools.need("promtool")
     for path in paths:
         for document in _documents(root / path):
             if isinstance(document, dict) and document.get("kind") == "PrometheusRule":
@@ -106,7 +101,9 @@ def check_alertmanager(root: Path, paths: list[str]) -> Said:
             continue
         data = yaml.safe_load((root / path).read_text("utf-8"))
         for labels, receiver in _routes(data["route"], {}, data["route"]["receiver"]):
-            yield from ((path, message) for message in _arrives(amtool, root, path, labels, receiver))
+            yield from (
+                (path, message) for message in _arrives(amtool, root, path, labels, receiver)
+            )
 
 
 def _arrives(
@@ -175,7 +172,7 @@ def list_jobs(root: Path, paths: list[str]) -> Said:
             result = run(program, *command, cwd=repository, env=_GIT)
             if result.returncode:
                 yield entry, _said(result)
-            elif len(result.stdout.strip().splitlines()) < 2:  # noqa: PLR2004  the heading is one
+            elif len(result.stdout.strip().splitlines()) < 2:  # the heading is one
                 yield entry, "gitlab-ci-local lists no job"
 
 
@@ -186,6 +183,8 @@ def _commit(root: Path, paths: list[str], repository: Path) -> None:
         shutil.copyfile(root / path, repository / path)
     for command in (
         ("init", "--quiet", "--initial-branch=main"),
+        ("config", "user.name", "Reader"),
+        ("config", "user.email", "reader@example.com"),
         ("remote", "add", "origin", "git@gitlab.example.com:group/project.git"),
         ("add", "--force", "."),
         ("commit", "--quiet", "--message", "Files of one reading"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from readers.commands import Said, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def compiles(root: Path, paths: list[str]) -> Said:
@@ -48,27 +49,28 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+# Which of the programs may read a folder's facts; a project has those it needs.
+_PROGRAMS = {
+    "mlops/models": ("gate", "dataset", "monitor"),
+    "mlops/sources": ("validate", "dataset", "materialize"),
+    ".gitlab": ("schedules",),
+}
+
+
 def accepted_by_its_program(root: Path, paths: list[str]) -> Said:
-    """Run ``python PROGRAM.py --check FILE`` of the program whose facts the file holds."""
+    """Run ``python PROGRAM.py --check FILE`` of a program that reads the file's facts."""
     for path in paths:
         program = _program(root, path)
         if program is None:
             yield path, "no program in mlops/ reads it"
             continue
-        result = run(sys.executable, "-I", "-B", program, "--check", path, cwd=root)
+        result = run(sys.executable, "-B", program, "--check", path, cwd=root)
         if result.returncode:
             said = (result.stderr or result.stdout).strip()[-600:]
             yield path, f"{program} --check ended with {result.returncode}: {said}"
 
 
 def _program(root: Path, path: str) -> str | None:
-    """Return the program named by a part of *path*: ``mlops/churn.gate.json`` is ``gate``'s."""
-    for word in reversed(list(_words(path))):
-        if (root / "mlops" / f"{word}.py").is_file():
-            return f"mlops/{word}.py"
-    return None
-
-
-def _words(path: str) -> Iterator[str]:
-    for part in path.split("/"):
-        yield from part.split(".")
+    candidates = _PROGRAMS.get(path.rpartition("/")[0], ())
+    existing = (f"mlops/{name}.py" for name in candidates)
+    return next((program for program in existing if (root / program).is_file()), None)

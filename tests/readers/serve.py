@@ -1,8 +1,8 @@
 """The loop of a worker: one process imports a heavy tool once and reads many projects with it.
 
-A request is one line of JSON on standard input, ``{"root": …, "paths": […], …}``; the answer is one
-line on standard output, ``{"refusals": [[path, message], …]}``, or ``{"error": traceback}`` when the
-reader itself is broken. Whatever the tool prints goes to standard error.
+A request is one line of JSON on standard input, ``{"root": …, "paths": […], …}``; the answer is
+one line on standard output, ``{"refusals": [[path, message], …]}``, or ``{"error": traceback}``
+when the reader itself is broken. Whatever the tool prints goes to standard error.
 
 This module runs inside each tool's own environment and imports nothing but the standard library.
 """
@@ -33,6 +33,7 @@ def serve(read: Read, *, isolated: bool = False) -> None:
     for line in sys.stdin:
         answers.write(answer(read, json.loads(line)) + "\n")
         answers.flush()
+    os._exit(0)  # nothing is left to save, and taking a heavy tool apart takes seconds
 
 
 def _answer(read: Read, request: dict[str, Any]) -> str:

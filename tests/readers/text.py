@@ -1,12 +1,15 @@
-"""Structural readers of formats that have no checker to install: CODEOWNERS, Dockerfile, Markdown, …"""
+"""Structural readers of formats that have no checker to install: CODEOWNERS, Dockerfile, …"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from readers.commands import Said
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from readers.commands import Said
 
 _SECTION = re.compile(r"\^?\[[^\[\]]+\](\[\d+\])?(\s+.+)?")
 _OWNER = re.compile(r"@@?[\w.\-/]+|[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -32,14 +35,14 @@ def is_text(root: Path, path: str) -> Iterator[str]:
     except UnicodeDecodeError as error:
         yield f"not UTF-8: {error}"
         return
-    if any(ord(character) < 32 and character not in "\n\t" for character in text):  # noqa: PLR2004
+    if any(ord(character) < 32 and character not in "\n\t" for character in text):
         yield "holds a control character"
     if text and (not text.endswith("\n") or text.endswith("\n\n")):
         yield "ends without its one newline"
 
 
 def codeowners(root: Path, paths: list[str]) -> Said:
-    """Sections and entries as GitLab documents them; every path has an owner of its own or its section's."""
+    """Sections and entries as GitLab documents them; a path has owners or its section does."""
     for path in paths:
         yield from ((path, message) for message in is_text(root, path))
         section_owned = False
@@ -63,7 +66,7 @@ def codeowners(root: Path, paths: list[str]) -> Said:
 
 
 def dockerfile(root: Path, paths: list[str]) -> Said:
-    """Known instructions, pinned images, no downloads by ADD, and a last stage that is not root's."""
+    """Known instructions, pinned images, no downloads by ADD, a last stage that is not root's."""
     for path in paths:
         yield from ((path, message) for message in is_text(root, path))
         yield from ((path, message) for message in _dockerfile(_instructions(_lines(root, path))))
@@ -116,7 +119,7 @@ def _base(arguments: str, stages: set[str]) -> Iterator[str]:
         name, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
         if not name or (not tag and "@sha256:" not in image) or tag == "latest":
             yield f"FROM: '{image}' is not pinned"
-    if len(words) == 3 and words[1].upper() == "AS":  # noqa: PLR2004  IMAGE AS STAGE
+    if len(words) == 3 and words[1].upper() == "AS":
         stages.add(words[2])
 
 

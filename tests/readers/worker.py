@@ -42,7 +42,8 @@ class Worker:
 
     def read(self, root: Path, paths: list[str], **options: Any) -> list[tuple[str, str]]:
         """Return ``(path, message)`` for each file of the project at *root* the tool refuses."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         request = {"root": str(root), "paths": paths, **options}
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
@@ -59,7 +60,8 @@ class Worker:
 
     def stop(self) -> None:
         """End the process; it ends by itself when its input does."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()

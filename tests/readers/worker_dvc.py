@@ -1,18 +1,21 @@
-"""Reads ``dvc.yaml`` and ``params.yaml`` as DVC does: its schema, then stages, parameters and graph."""
+"""Reads ``dvc.yaml`` and ``params.yaml`` as DVC does: schema, stages, parameters and graph."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
 from serve import Refusals, reason, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def read(root: Path, paths: list[str]) -> Refusals:
@@ -56,4 +59,4 @@ def _pipeline(root: Path, path: str) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    serve(read, isolated=True)
+    serve(read)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evidently.cli.report import ReportConfig
 from serve import Refusals, reason, serve
 
-KEYS = frozenset(ReportConfig.__fields__)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 def read(root: Path, paths: list[str]) -> Refusals:
@@ -17,27 +19,30 @@ def read(root: Path, paths: list[str]) -> Refusals:
 
 def _refusal(file: Path) -> str | None:
     try:
-        data = json.loads(file.read_text("utf-8"))
-        if not isinstance(data, dict):
-            return "a report config is a JSON object"
-        unknown = sorted(data.keys() - KEYS)
-        if unknown:  # the loader would drop them
-            return f"Evidently's ReportConfig has no {', '.join(unknown)}"
-        report = ReportConfig.load(str(file)).to_report()
+        written = json.loads(file.read_text("utf-8"))
+        config = ReportConfig.load(str(file))
+        report = config.to_report()
+        kept = json.loads(config.json())
     except Exception as error:  # whatever the tool raises is its refusal
         return reason(error)
-    if len(report.metrics) != len(data.get("metrics", ())):
+    if len(report.metrics) != len(written.get("metrics", ())):
         return "not every metric became part of the report"
-    return _dropped(data, report)
+    return next(_lost(written, kept, ""), None)
 
 
-def _dropped(data: dict, report) -> str | None:
-    """Say which keys of a metric its class ignored: pydantic takes unknown ones without a word."""
-    for number, (written, metric) in enumerate(zip(data["metrics"], report.metrics, strict=True)):
-        unknown = sorted(written.keys() - type(metric).__fields__.keys() - {"type"})
-        if unknown:
-            return f"metrics.{number}: {written['type']} has no {', '.join(unknown)}"
-    return None
+def _lost(written: object, kept: object, where: str) -> Iterator[str]:
+    """Yield what the loader did not keep: it drops keys it does not know without a word."""
+    if isinstance(written, dict) and isinstance(kept, dict):
+        for key, value in written.items():
+            if key in kept:
+                yield from _lost(value, kept[key], f"{where}.{key}")
+            else:
+                yield f"{where or 'the config'}: Evidently has no {key}"
+    elif isinstance(written, list) and isinstance(kept, list) and len(written) == len(kept):
+        for number, (value, other) in enumerate(zip(written, kept, strict=True)):
+            yield from _lost(value, other, f"{where}.{number}")
+    elif written != kept:
+        yield f"{where}: Evidently read {written!r} as {kept!r}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Reads a Feast repository by applying it, on a copy, to a registry and stores in a temporary folder.
+"""Reads a Feast repository by applying a copy of it to a registry and stores in a temporary folder.
 
-The variables that ``feature_store.yaml`` names are given local values, so that no cloud is asked;
-the data behind the sources is not looked at (``--skip-source-validation``).
+First the settings are read as they stand, with the classes of the stores they name; then the stores
+are replaced by local ones, so that no cloud is asked. The data behind the sources is not looked at
+(``feast apply --skip-source-validation``).
 """
 
 from __future__ import annotations
@@ -11,95 +12,104 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+# Each fork would import these again.
+from feast.infra.offline_stores import bigquery, dask, redshift, snowflake  # noqa: F401
+from feast.infra.online_stores import redis, sqlite  # noqa: F401
 from feast.repo_config import RepoConfig, load_repo_config
 from feast.repo_operations import apply_total
-from feast.infra.offline_stores import dask  # noqa: F401  imported by every apply otherwise
-from feast.infra.online_stores import sqlite  # noqa: F401
 from serve import Refusals, reason, serve
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CONFIG = "feature_store.yaml"
+# Its class imports pyspark, half a gigabyte; a store of this kind has no other settings here.
+NEEDS_SPARK = {"type": "spark"}
 PLACE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 KEYS = {field.alias or name for name, field in RepoConfig.model_fields.items()} | {
     "online_store", "offline_store", "registry", "batch_engine", "auth", "feature_server",
 }  # fmt: skip
 
 
-def read(root: Path, paths: list[str], environment: dict[str, str] | None = None) -> Refusals:
-    """Refuse what ``feast apply`` refuses; *environment* adds to or overrides the local values."""
+def read(root: Path, paths: list[str]) -> Refusals:
+    """Refuse what ``feast apply`` refuses."""
     configs = [path for path in paths if Path(path).name == CONFIG]
-    refusals = [
-        refusal
-        for config in configs
-        for refusal in _repository(root, config, environment or {})
-    ]
+    refusals = [refusal for config in configs for refusal in _repository(root, config)]
     folders = {str(Path(config).parent) for config in configs}
     stray = [path for path in paths if str(Path(path).parent) not in folders]
     return refusals + [(path, f"no {CONFIG} beside it") for path in stray]
 
 
-def _repository(root: Path, config: str, environment: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _repository(root: Path, config: str) -> Iterator[tuple[str, str]]:
     folder = Path(config).parent
     with tempfile.TemporaryDirectory() as temporary:
-        project = Path(temporary)
+        project = Path(temporary).resolve()
         for entry in root.iterdir():  # a user's own functions are imported from the project
             if entry.name != folder.parts[0] and not entry.name.startswith("."):
                 (project / entry.name).symlink_to(entry.resolve())
         shutil.copytree(root / folder, project / folder)
-        message = _unknown_keys(project / config) or _apply(project, folder, environment)
-        if message:
-            yield message[0] or config, message[1]
+        refused = _settings(project / config)
+        if refused:
+            yield config, refused
+            return
+        _settle_here(project / config, project)
+        refused = _apply(project / folder)
+        if refused:
+            yield str(folder / "definitions.py"), refused
 
 
-def _unknown_keys(file: Path) -> tuple[None, str] | None:
-    try:
-        data = yaml.safe_load(file.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        return None, f"not YAML: {error}"
-    if not isinstance(data, dict):
-        return None, "a feature store's settings are a mapping"
-    unknown = sorted(data.keys() - KEYS)  # Feast keeps them without a word
-    return (None, f"Feast has no {', '.join(unknown)}") if unknown else None
-
-
-def _apply(project: Path, folder: Path, environment: dict[str, str]) -> tuple[str | None, str] | None:
-    repository = project / folder
-    text = (repository / CONFIG).read_text("utf-8")
+def _settings(file: Path) -> str | None:
+    """Read the settings as they are, with the classes of the stores they name."""
+    text = file.read_text("utf-8")
     for name in PLACE.findall(text):
-        os.environ[name] = environment.get(name) or _local(name, project)
-    os.chdir(repository)
-    sys.path[:0] = ["", str(project)]
+        os.environ[name] = _example(name)
     try:
-        settings = load_repo_config(repository, repository / CONFIG)
+        data = yaml.safe_load(text)
+        unknown = sorted(data.keys() - KEYS)  # Feast keeps them without a word
+        if unknown:
+            return f"Feast has no {', '.join(unknown)}"
+        settings = load_repo_config(file.parent, file)
+        if data["offline_store"] != NEEDS_SPARK:
+            assert settings.offline_store
+        assert settings.online_store
+        assert settings.registry
     except Exception as error:  # whatever the tool raises is its refusal
-        return None, reason(error)
-    try:
-        apply_total(settings, repository, skip_source_validation=True)
-    except (Exception, SystemExit) as error:
-        definitions = sorted(repository.glob("*.py"))
-        at_fault = str(folder / definitions[0].name) if definitions else None
-        return at_fault, f"feast apply: {reason(error)}"
+        return reason(error)
     return None
 
 
-def _local(name: str, project: Path) -> str:
-    """Return a value for the variable *name* that keeps everything on this machine."""
+def _example(name: str) -> str:
     word = name.lower()
-    for part, value in (
-        ("registry", str(project / "registry.db")),
-        ("offline", "file"),
-        ("path", str(project / "online.db")),
-        ("connection", str(project / "online.db")),
-        ("online", "sqlite"),
-        ("provider", "local"),
-        ("project", "local"),
-    ):
-        if part in word:
-            return value
-    return "local"
+    if "staging" in word:
+        return "s3://bucket/prefix"
+    return "5432" if "port" in word else "value"
+
+
+def _settle_here(file: Path, project: Path) -> None:
+    """Write settings with this machine's stores: applying must not look for a cloud."""
+    data = yaml.safe_load(file.read_text("utf-8")) | {
+        "provider": "local",
+        "registry": str(project / "registry.db"),
+        "offline_store": {"type": "file"},
+        "online_store": {"type": "sqlite", "path": str(project / "online.db")},
+    }
+    file.write_text(yaml.safe_dump(data), "utf-8")
+
+
+def _apply(repository: Path) -> str | None:
+    os.chdir(repository)
+    sys.path.insert(0, "")  # as Feast's command line does
+    try:
+        settings = load_repo_config(repository, repository / CONFIG)
+        apply_total(settings, repository, skip_source_validation=True)
+    except (Exception, SystemExit) as error:
+        return f"feast apply: {reason(error)}"
+    return None
 
 
 if __name__ == "__main__":

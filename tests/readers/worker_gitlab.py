@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from check_jsonschema.instance_loader import InstanceLoader
@@ -11,6 +11,9 @@ from check_jsonschema.transforms.gitlab import GITLAB_TRANSFORM
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 from serve import Refusals, serve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = get_builtin_schema("vendor.gitlab-ci")
 VALIDATOR = Draft7Validator(SCHEMA)
@@ -28,7 +31,7 @@ def _messages(file: Path) -> list[str]:
         return [f"not YAML: {data.__cause__ or data}"]
     if not isinstance(data, dict):
         return ["a pipeline is a mapping"]
-    # GitLab's schema does not look inside hidden jobs, yet what they hold becomes part of real ones.
+    # GitLab's schema does not look inside hidden jobs, yet what they hold gets into real ones.
     shown = {
         f"job {name}" if name.startswith(".") and isinstance(job, dict) else name: job
         for name, job in data.items()

@@ -1,4 +1,4 @@
-"""Reads a Great Expectations folder with its own file context, on a copy, and looks that nothing moved.
+"""Reads a copy of a Great Expectations folder with its own file context; nothing in it may move.
 
 Data sources are built, so the places for secrets need values: none is ever connected to.
 """
@@ -10,12 +10,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import great_expectations as gx
 import yaml
 from serve import Refusals, reason, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A connection string each class of data source accepts; the names of the classes are GX's own.
 CONNECTION = {
@@ -24,9 +27,7 @@ CONNECTION = {
     "redshift": "redshift+psycopg2://user:word@host:5439/base?sslmode=prefer",
     "snowflake": "snowflake://user:word@account/base/schema?warehouse=w&role=r",
     "bigquery": "bigquery://project/dataset",
-    "databricks_sql": (
-        "databricks://token:word@host:443?http_path=/sql/1&catalog=c&schema=s"
-    ),
+    "databricks_sql": ("databricks://token:word@host:443?http_path=/sql/1&catalog=c&schema=s"),
     "sql": "duckdb:///nowhere.db",
 }
 CONFIG = "great_expectations.yml"
@@ -95,15 +96,20 @@ def _loaded(project: Path, folder: str, paths: list[str]) -> Iterator[tuple[str,
             message = _refusal(stores[kind], kind, project / path)
             if message:
                 yield path, message
+            else:
+                identities = _identities(project / folder, written)
+                for name, was, is_ in _references(project / path, identities):
+                    yield path, f"{name} has the id {is_}, not {was}"
 
 
 def _fill_places(config: dict) -> None:
     """Give each environment variable the configuration names a value of the right form."""
+    for name in PLACE.findall(json.dumps(config)):
+        os.environ[name] = "value"
     for source in config.get("fluent_datasources", {}).values():
-        for name in PLACE.findall(json.dumps(source)):
-            os.environ[name] = CONNECTION.get(source.get("type"), "value")
-    for name in PLACE.findall(json.dumps({**config, "fluent_datasources": {}})):
-        os.environ.setdefault(name, "value")
+        whole = PLACE.fullmatch(str(source.get("connection_string", "")))
+        if whole and source.get("type") in CONNECTION:
+            os.environ[whole[1]] = CONNECTION[source["type"]]
 
 
 def _refusal(store, kind: str, file: Path) -> str | None:
@@ -124,6 +130,42 @@ def _refusal(store, kind: str, file: Path) -> str | None:
     except Exception as error:  # whatever the tool raises is its refusal
         return reason(error)
     return None
+
+
+def _identities(folder: Path, config: dict) -> dict[tuple[str, ...], str]:
+    """Map what can be referred to, by kind and names, to its id."""
+    found: dict[tuple[str, ...], str] = {}
+    for source_name, source in config.get("fluent_datasources", {}).items():
+        found["datasource", source_name] = source["id"]
+        for asset_name, asset in source.get("assets", {}).items():
+            found["asset", source_name, asset_name] = asset["id"]
+            for batch_name, batch in asset.get("batch_definitions", {}).items():
+                found["batch_definition", source_name, asset_name, batch_name] = batch["id"]
+    for kind in ("expectations", "validation_definitions"):
+        for file in (folder / kind).glob("*.json"):
+            data = json.loads(file.read_text("utf-8"))
+            found[kind, data["name"]] = data["id"]
+    return found
+
+
+def _references(
+    file: Path, identities: dict[tuple[str, ...], str]
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield references whose id is another's: a context follows names and never compares ids."""
+    data = json.loads(file.read_text("utf-8"))
+    pairs = [
+        (("validation_definitions", each["name"]), each["id"])
+        for each in data.get("validation_definitions", ())
+    ]
+    if "suite" in data:
+        pairs.append((("expectations", data["suite"]["name"]), data["suite"]["id"]))
+        names: tuple[str, ...] = ()
+        for part in ("datasource", "asset", "batch_definition"):
+            names += (data["data"][part]["name"],)
+            pairs.append(((part, *names), data["data"][part]["id"]))
+    for key, written in pairs:
+        if identities.get(key) != written:
+            yield " ".join(key), written, identities.get(key)
 
 
 def _suite(written: dict, loaded) -> str | None:

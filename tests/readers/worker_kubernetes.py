@@ -10,9 +10,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -20,10 +19,11 @@ from jsonschema.exceptions import best_match
 from kubernetes_validate import utils as kubernetes
 from serve import Refusals, reason, serve
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # 1.8 MB of definitions would be parsed again for every object and release.
 kubernetes.schema_contents = functools.cache(kubernetes.schema_contents)
-
-NEWEST = kubernetes.latest_version()
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -105,7 +105,7 @@ def _built_in_kinds() -> frozenset[tuple[str, str]]:
     found = set()
     for release in sorted(folder.glob("v*-local-strict")):
         definitions = json.loads((release / "_definitions.json").read_text("utf-8"))
-        for definition in definitions["definitions"].values():
+        for definition in definitions["$defs"].values():
             for kind in definition.get("x-kubernetes-group-version-kind", ()):
                 group = f"{kind['group']}/" if kind["group"] else ""
                 found.add((group + kind["version"], kind["kind"]))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import string
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from mlflow.projects._project_spec import load_project
 from serve import Refusals, reason, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 KEYS = {"name", "entry_points", "python_env", "conda_env", "docker_env", "databricks_spark_job"}
 ENTRY_KEYS = {"parameters", "command"}
@@ -47,7 +50,9 @@ def _entry_point(name: str, written: dict, project) -> Iterator[str]:
     unknown = {p.type for p in entry.parameters.values()} - PARAMETER_TYPES
     yield from (f"{name}: no parameter has the type {each}" for each in sorted(unknown))
     named = {field for _, field, _, _ in string.Formatter().parse(entry.command) if field}
-    yield from (f"{name}: the command names no parameter '{p}'" for p in named - set(entry.parameters))
+    yield from (
+        f"{name}: the command names no parameter '{p}'" for p in named - set(entry.parameters)
+    )
     if not named - set(entry.parameters) and not unknown:
         without = {p: "1" for p, spec in entry.parameters.items() if spec.default is None}
         with tempfile.TemporaryDirectory() as storage:

@@ -1,8 +1,8 @@
-"""The real tools that read what mlopsc writes: where they are, and what to do when one is missing.
+"""The real tools that read what mlopsc writes: where they are, what to do when one is missing.
 
-``tests/tools/install.sh`` (``make tools``) installs them. A test that needs one asks for it here: on
-a laptop without it the test is skipped with the reason; where CI is set a missing tool is a failure,
-because a check that silently did not run is worth nothing.
+``tests/tools/install.sh`` (``make tools``) installs them. A test that needs one asks for it here:
+on a laptop without it the test is skipped with the reason; where CI is set a missing tool is a
+failure, because a check that silently did not run is worth nothing.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 #
 # Running it again costs well under a second: every part leaves a stamp with the hash of what it was made from.
 # Debian packages are unpacked, never installed: no daemon starts and the machine's package sources stay as they
-# are. The one file outside .tools is Alertmanager's default template (see alertmanager_templates).
+# are. Without apt the machine's own programs are taken where it has them. The one file outside .tools is Alertmanager's default template (see alertmanager_templates).
 #
 # Exit: 0, also when a laptop cannot have a part (what is missing and why is said); 1 in that case when CI is set.
 set -uo pipefail
@@ -23,7 +23,7 @@ if command -v flock >/dev/null; then
   flock 9
 fi
 
-fingerprint() { cat "$0" "$@" | sha256sum | cut -d' ' -f1; }
+fingerprint() { cat "$0" "$@" | cksum; }
 
 # part NAME FUNCTION [INPUT…]: runs FUNCTION unless NAME's stamp still tells of the same inputs.
 part() {
@@ -125,8 +125,20 @@ alertmanager_templates() {
   [ -w /usr/share ] && mkdir -p "$fixed" && cp "$tools/debian$fixed/"*.tmpl "$fixed/"
 }
 
+machines_own() { # machines_own NAME…: links what the machine has, fails when one is missing
+  local name own missing=()
+  for name in "$@"; do
+    if own=$(command -v "$name"); then ln -sfn "$own" "$tools/bin/$name"; else missing+=("$name"); fi
+  done
+  [ ${#missing[@]} -eq 0 ] || { echo "not on this machine: ${missing[*]}"; return 1; }
+}
+
 debian() {
-  command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo 'no apt here: these tools come as Debian packages'; return 1; }
+  if ! command -v apt-get >/dev/null || ! command -v dpkg >/dev/null; then
+    machines_own promtool amtool prometheus alertmanager pushgateway kubectl rsync && return
+    echo 'no apt here: install these from wherever this machine gets its programs'
+    return 1
+  fi
   apt=$tools/apt
   rm -rf "$apt" "$tools/debian"
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs" "$tools/debian"
@@ -140,7 +152,7 @@ debian() {
   [ -n "${archive:-}" ] || { echo 'apt knows no Debian archive here: is this Debian, and was apt-get update run?'; return 1; }
   local keys=/usr/share/keyrings/debian-archive-keyring.gpg each
   for each in sid "$suite"; do echo "deb [signed-by=$keys] $archive $each main"; done | sort -u >"$apt/sources.list"
-  own_apt apt-get update || return 1
+  own_apt apt-get update # when one suite cannot be had, the other may serve: the downloads tell
 
   # sid is years ahead of the stable suite and its Go programs run there; its versions roll, so none is pinned.
   monitoring_tools sid promtool || monitoring_tools "$suite" || return 1
@@ -167,19 +179,21 @@ uv=$(find_uv) || { echo "tools: uv could not be installed, see $logs/uv.log" >&2
 # The machine's own kubectl is taken where there is one.
 if [ ! -x "$tools/bin/kubectl" ] && own=$(command -v kubectl); then ln -sfn "$own" "$tools/bin/kubectl"; fi
 
-declare -A started=()
-part core core "$here/requirements-core.txt" & started[core]=$!
-part k8s k8s "$here/requirements-k8s.txt" & started[k8s]=$!
-part node node "$here/requirements-node.txt" "$here/package.json" & started[node]=$!
-part debian debian & started[debian]=$!
+part core core "$here/requirements-core.txt" & core_job=$!
+part k8s k8s "$here/requirements-k8s.txt" & k8s_job=$!
+part node node "$here/requirements-node.txt" "$here/package.json" & node_job=$!
+part debian debian & debian_job=$!
 
 missing=0
-for name in core k8s node debian; do
-  if ! wait "${started[$name]}"; then
-    missing=1
-    echo "tools: '$name' could not be installed; the tests that need it cannot run. The end of $logs/$name.log:" >&2
-    tail -n 5 "$logs/$name.log" | sed 's/^/  /' >&2
-  fi
-done
+report() { # report NAME JOB
+  wait "$2" && return
+  missing=1
+  echo "tools: '$1' could not be installed; the tests that need it cannot run. The end of its log:" >&2
+  tail -n 5 "$logs/$1.log" | sed 's/^/  /' >&2
+}
+report core "$core_job"
+report k8s "$k8s_job"
+report node "$node_job"
+report debian "$debian_job"
 [ "$missing" = 0 ] && echo "tools: complete in $tools"
 [ "$missing" = 0 ] || [ -z "${CI:-}" ]

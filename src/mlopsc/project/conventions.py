@@ -178,3 +178,14 @@ Targets add theirs through their own `DECISIONS`; compiler.py knows all of them.
 def decision(name: str) -> Path:
     """The origin of a line that is our choice; `why` shows its reason."""
     return (DECISION, name)
+
+
+def environment_of(path: str, names: tuple[str, ...]) -> str | None:
+    """The environment a generated file belongs to; None: all of them share it."""
+    parts = path.split("/")
+    if parts[0] == "k8s" or parts[:2] == ["monitoring", "prometheus"]:
+        folder = parts[1 if parts[0] == "k8s" else 2]
+        return folder if folder in names else None
+    if parts[:2] == ["monitoring", "alertmanager"]:
+        return parts[2].removesuffix(".yml")
+    return None

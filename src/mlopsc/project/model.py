@@ -466,12 +466,12 @@ class Batch(Node):
 class Drift(Node):
     """When a column counts as drifted, and how many may.
 
-    `method` is one of Evidently's, `None`: its default by type and size. `share` bounds the share of
-    drifted columns.
+    `method` is one of Evidently's, `threshold` in its own unit; `share` bounds the share of columns
+    that drifted.
     """
 
-    method: str | None
-    threshold: float | None  # None: the method's usual one
+    method: str
+    threshold: float
     share: Bound
 
 

@@ -46,6 +46,8 @@ class Exposed:
             stand alone on `errors_metric`, which may not know the labels of `requests`.
         failures_counted: whether `requests` counts failed requests too. If not, the errors are
             added to it, or an outage would look like silence.
+        idle: matchers under which `requests` and `latency` are there before the first prediction;
+            None: they appear with it, and their absence says nothing.
     """
 
     port: int
@@ -56,6 +58,7 @@ class Exposed:
     source: str
     errors_metric: str | None = None
     failures_counted: bool = True
+    idle: str | None = None
     latency: str | None = None
     unit: float = 1.0
     buckets: tuple[float, ...] = ()
@@ -148,6 +151,7 @@ _MLSERVER = Runtime(
         # label names the model: one server serves one.
         matchers='method="POST",path=~"/v2/models/.+/infer"',
         errors='status_code=~"5.."',
+        idle="",  # the startup probe below /v2/models is counted, with the same bounds
         latency="rest_server_request_duration_seconds",
         unit=1.0,
         buckets=(
@@ -177,6 +181,7 @@ _TRITON = Runtime(
         # A caller who hung up is no failure of ours. Older versions lack the label and match too.
         errors='model="{model}",reason!="CANCELED"',
         failures_counted=False,
+        idle='model="{model}"',  # from the moment it is loaded, at 0
         # Latencies are cumulative counters, and summaries by option. The option
         # `--metrics-config histogram_latencies=true` adds nv_inference_first_response_histogram_ms
         # (100, 500, 2000 and 5000 ms) for decoupled models alone: a model that answers a request
@@ -256,6 +261,7 @@ _BENTOML = Runtime(
         # The probes and every unknown address are endpoints too; only this one is a prediction.
         matchers='endpoint="/predict"',
         errors='http_response_code=~"5.."',
+        idle="",  # the probes are counted
         latency="bentoml_service_request_duration_seconds",
         unit=1.0,
         buckets=(
@@ -279,3 +285,10 @@ RUNTIMES: Final[dict[str, Runtime]] = {
 def failures_counted(runtime: str) -> bool:
     """Whether the runtime's request counter counts failed requests; a custom one must."""
     return runtime == CUSTOM or RUNTIMES[runtime].exposed.failures_counted
+
+
+def idle_matchers(runtime: str, model: str) -> str | None:
+    """`Exposed.idle` for a model; None for a custom runtime, of which we do not know."""
+    if runtime == CUSTOM or (idle := RUNTIMES[runtime].exposed.idle) is None:
+        return None
+    return _of(model, idle)

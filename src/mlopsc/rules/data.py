@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlopsc.diagnostics.finding import Note
+from mlopsc.project.expectations import EXPECTATIONS
 from mlopsc.project.model import Column, Project
+from mlopsc.project.resolve.scope import nearest
 from mlopsc.rules.rule import Hit, rule
 
 _NUMBERS = ("int32", "int64", "float32", "float64")
@@ -155,6 +157,11 @@ def stream_alone_has_no_checkpoint(project: Project) -> Iterator[Hit]:
                 source.at("kafka"),
                 "say where the same rows are kept (`parquet:`, `bigquery:` …)",
             )
+        if source.kind == "spark":
+            yield (
+                f"'{source.name}' is a Spark table, which Great Expectations cannot open by itself",
+                source.at("spark"), "check it where it is built, or keep a copy in another kind of table",
+            )
 
 
 @rule("R108")
@@ -202,3 +209,60 @@ def _all_columns(project: Project) -> Iterator[Column]:
             yield from source.columns
     for view in project.on_demand_views:
         yield from view.fields
+
+
+_FEAST_READS = ("parquet", "bigquery", "snowflake", "redshift", "postgres", "spark")
+
+
+@rule("R111")
+def one_offline_store(project: Project) -> Iterator[Hit]:
+    """Feast reads all views of a project from one offline store."""
+    first = None
+    for view in project.views:
+        kind = view.source.kind
+        if kind is None:
+            continue
+        if kind not in _FEAST_READS:
+            yield (
+                f"view '{view.name}' reads '{view.source.name}', and Feast reads no {kind}",
+                view.at("source"), f"keep the rows in one of {', '.join(_FEAST_READS)}",
+                (Note("the source stands here", view.source.at(kind)),),
+            )
+            continue
+        first = first or view
+        if kind != first.source.kind:
+            yield (
+                f"view '{view.name}' is in {kind} and '{first.name}' in {first.source.kind}: a project has one offline store",
+                view.at("source"), "keep the sources of all views in one kind of store",
+                (Note("the other one stands here", first.at("source")),),
+            )
+
+
+@rule("R112")
+def expectations_are_known(project: Project) -> Iterator[Hit]:
+    """An expectation is one that Great Expectations knows, with arguments it takes."""
+    for source in project.sources:
+        for own in source.expectations:
+            if own.type not in EXPECTATIONS:
+                yield (
+                    f"Great Expectations knows no '{own.type}'", own.origin,
+                    nearest(own.type, EXPECTATIONS, "expectation"),
+                )
+                continue
+            required, optional = EXPECTATIONS[own.type]
+            for argument in own.arguments:
+                if argument not in required and argument not in optional:
+                    yield (
+                        f"'{own.type}' takes no '{argument}'", (*own.origin, argument),
+                        nearest(argument, (*required, *optional), "argument"),
+                    )
+            missing = [argument for argument in required if argument not in own.arguments]
+            if missing:
+                yield f"'{own.type}' needs '{missing[0]}'", own.origin, f"add `{missing[0]}:` to it"
+            column = own.arguments.get("column")
+            known = {item.name for item in source.columns} | {source.timestamp}
+            if isinstance(column, str) and source.columns and column not in known:
+                yield (
+                    f"source '{source.name}' has no column '{column}'", (*own.origin, "column"),
+                    nearest(column, [item.name for item in source.columns], "column"),
+                )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlopsc.diagnostics.finding import Note
+from mlopsc.project import metrics
+from mlopsc.project.drift import CATEGORICAL_METHODS, NUMERIC_METHODS
 from mlopsc.project.model import Column, Model, Monitoring, Project
 from mlopsc.project.units import DAY, duration_text
 from mlopsc.rules.rule import Hit, rule
@@ -58,10 +60,23 @@ def drift_has_something_to_compare(project: Project) -> Iterator[Hit]:
         if monitoring.drift is None or not monitoring.current.columns:
             continue
         have = {column.name for column in monitoring.current.columns}
-        if not have & {feature.name for feature in model.features}:
+        joined = {column.name for view in model.views for column in view.fields}
+        for feature in model.features:
+            if feature.name in have or feature.owner is not model.target.source:
+                continue
             yield (
-                f"'{monitoring.current.name}' has none of the features of '{model.name}'",
-                monitoring.at("current"), "name a source whose rows carry them",
+                f"'{monitoring.current.name}' has no column '{feature.name}', which '{model.name}' reads",
+                monitoring.at("current"),
+                "name a source whose rows carry the model's own features, such as one its `batch` writes",
+                (Note("it is a feature here", feature.origin),),
+            )
+            break
+        keys = {entity.column for view in model.views for entity in view.entities}
+        missing = sorted(keys - have)
+        if missing and not joined <= have:
+            yield (
+                f"'{monitoring.current.name}' has no column '{missing[0]}' to look features up by",
+                monitoring.at("current"), f"add `{missing[0]}` to its columns",
             )
 
 
@@ -87,13 +102,6 @@ def reference_exists(project: Project) -> Iterator[Hit]:
             )
 
 
-# Evidently's documentation: https://docs.evidentlyai.com/metrics/customize_data_drift
-_NUMERIC_ONLY = frozenset(
-    {"ks", "wasserstein", "t_test", "anderson", "mannw", "cramer_von_mises", "ed", "es", "empirical_mmd"}
-)
-_CATEGORICAL_ONLY = frozenset({"chisquare", "z", "g_test", "fisher_exact", "TVD"})
-
-
 def _numeric(column: Column) -> bool:
     return column.type in ("int32", "int64", "float32", "float64")
 
@@ -103,10 +111,10 @@ def drift_method_fits(project: Project) -> Iterator[Hit]:
     """A drift method fits the types of the columns it is for."""
     for model, monitoring in _watched(project):
         drift = monitoring.drift
-        if drift is None or drift.method is None:
+        if drift is None:
             continue
-        only = "numbers" if drift.method in _NUMERIC_ONLY else "categories"
-        if drift.method not in _NUMERIC_ONLY | _CATEGORICAL_ONLY:
+        only = "numbers" if drift.method in NUMERIC_METHODS else "categories"
+        if drift.method not in NUMERIC_METHODS | CATEGORICAL_METHODS:
             continue
         wrong = [f for f in model.features if _numeric(f.column) is not (only == "numbers")]
         if wrong:
@@ -162,6 +170,19 @@ def performance_has_labels(project: Project) -> Iterator[Hit]:
                 f"the labels of '{model.name}' are in '{source.name}', which has no table at rest",
                 monitoring.at("performance"), "say where its rows lie (`parquet:`, `bigquery:` …)",
             )
+
+
+@rule("R413")
+def performance_can_be_computed(project: Project) -> Iterator[Hit]:
+    """Performance is computed from labels and predictions alone."""
+    for model, monitoring in _watched(project):
+        for item in monitoring.performance:
+            if not metrics.known(model.task, item.name) and not metrics.tasks_of(item.name):
+                names = ", ".join(metrics.METRICS[model.task]) or "none for this task"
+                yield (
+                    f"nobody computes '{item.name}' from labels and predictions", item.origin,
+                    f"choose one of {names}",
+                )
 
 
 @rule("R408")

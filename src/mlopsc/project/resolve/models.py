@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlopsc.diagnostics.finding import Path
+from mlopsc.project.drift import USUAL_METHOD, usual_threshold
 from mlopsc.project.model import (
     Autoscale,
     Batch,
@@ -126,11 +127,19 @@ def task_of(column: Column) -> Task:
 def written_columns(
     prediction: str, target: Target, features: tuple[Feature, ...], at: Path
 ) -> tuple[Column, ...]:
-    """The columns of a source our batch program writes: keys, features, prediction and version."""
-    keys = [column for column in target.source.keys if column.name not in {f.name for f in features}]
-    kind = "float64" if target.column.type in ("bool", "string") else target.column.type
-    made = [_plain(at, prediction, kind), _plain(at, "model_version", "string")]
-    return (*keys, *(feature.column for feature in features), *made)
+    """The columns of a source our batch program writes: keys, features, prediction and version.
+
+    Personal columns that identify nothing are not written.
+    """
+    taken = {feature.name: feature.column for feature in features if not feature.column.personal}
+    keys = [column for column in target.source.keys if column.name not in taken]
+    kind = "float64" if target.column.type == "bool" else target.column.type
+    made = [_plain(at, prediction, kind), _plain(at, VERSION, "string")]
+    return (*keys, *taken.values(), *made)
+
+
+VERSION = "version"
+"""The column in which our batch program says which version scored a row."""
 
 
 def _plain(at: Path, name: str, kind: Any) -> Column:
@@ -158,9 +167,15 @@ def _training(
         schedule=scope.schedule(written.schedule, (*at, "schedule"), owner) if written.schedule else None,
         resources=_resources(written.resources, (*at, "resources"), *TRAINING),
         env=_env(scope, written.env, (*at, "env")),
-        paths=tuple(written.paths),
+        paths=_paths_of(written.command) if written.paths is None else tuple(written.paths),
         timeout=seconds(written.timeout),
     )
+
+
+def _paths_of(command: str) -> tuple[str, ...]:
+    """The folders of the scripts a command names: a change beside one of them retrains."""
+    scripts = [word for word in command.split() if "/" in word and word[0] not in "-/."]
+    return tuple(dict.fromkeys(f"{script.rsplit('/', 1)[0]}/**/*" for script in scripts))
 
 
 def _split(scope: Scope, written: Any, at: Path) -> Split:
@@ -363,9 +378,7 @@ def _monitoring(scope: Scope, model: Any, at: Path, names: Names, owner: str) ->
         current=scope.find("source", written.current, names.sources, (*at, "current")),
         reference=reference,
         window=seconds(written.window),
-        drift=None if drift is None else Drift(
-            (*at, "drift"), drift.method, drift.threshold, bound("drift", drift.share, (*at, "drift", "share")),
-        ),
+        drift=None if drift is None else _drift(drift, (*at, "drift")),
         performance=_bounds(written.performance, (*at, "performance")),
         business=query_bounds(written.business, (*at, "business")),
         respond={
@@ -376,6 +389,12 @@ def _monitoring(scope: Scope, model: Any, at: Path, names: Names, owner: str) ->
         cooldown=None if written.cooldown is None else seconds(written.cooldown),
         resources=_resources(written.resources, (*at, "resources"), *JOB),
     )
+
+
+def _drift(written: Any, at: Path) -> Drift:
+    method = written.method or USUAL_METHOD
+    threshold = usual_threshold(method) if written.threshold is None else float(written.threshold)
+    return Drift(at, method, threshold, bound("drift", written.share, (*at, "share")))
 
 
 def _governance(written: Any, at: Path) -> Governance:

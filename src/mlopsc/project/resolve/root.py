@@ -210,7 +210,10 @@ def _alerts(scope: Scope, spec: Spec) -> Alerts:
         except Unresolvable:
             continue
     routes = {}
-    for severity, name in written.routes.items():
+    for severity in ("critical", "warning", "info"):
+        name = getattr(written.routes, severity)
+        if name is None:
+            continue
         try:
             routes[severity] = scope.find("channel", name, channels, (*at, "routes", severity))
         except Unresolvable:
@@ -239,7 +242,7 @@ def _channel(scope: Scope, name: str, channel: Any, at: Path) -> Channel:
 
 def _ci(scope: Scope, spec: Spec) -> Ci:
     written, at = spec.ci, ("ci",)
-    tags = {"default": tuple(written.tags.default), "gpu": tuple(written.tags.gpu)}
+    tags = {kind: tuple(written.tags.get(kind, ())) for kind in ("default", "gpu")}
     trigger = _or_none(scope, written.trigger, (*at, "trigger")) if written.trigger else None
     return Ci(at, written.file, tags, trigger)
 

@@ -1,0 +1,48 @@
+"""`mlopsc promote`."""
+
+from __future__ import annotations
+
+import click
+
+from mlopsc.cli.project import Stopped, compile_at, find, placed, show
+
+
+@click.command("promote")
+@click.argument("model")
+@click.argument("version")
+@click.option("--env", "environment", required=True, metavar="ENV", help="Where it is to run.")
+@click.option("--spec", default=".", help="The spec or its folder.")
+def command(model: str, version: str, environment: str, spec: str) -> int:
+    """Write into the spec that VERSION of MODEL runs in ENV. Compile and commit are yours.
+
+    Changes that one line and keeps every comment. To roll back, `git revert` the commit.
+
+    \b
+    Example: mlopsc promote delay 14 --env production && mlopsc compile
+    """
+    from mlopsc.diagnostics.finding import Rejected
+    from mlopsc.source.encoding import decode
+    from mlopsc.workspace.edit import set_version
+    from mlopsc.workspace.files import read_bytes, write_spec
+
+    place = find(spec)
+    try:
+        compilation, _ = compile_at(place)
+        known = [each.name for each in compilation.project.models]
+        if model not in known:
+            raise click.BadParameter(
+                f"there is no model '{model}'; there are: {', '.join(known)}", param_hint="MODEL"
+            )
+        text = read_bytes(place.root, place.name).decode()
+        changed = set_version(text, environment, model, version)
+        decode(place.name, changed.encode())
+        write_spec(place.root, place.name, changed)
+    except Rejected as rejected:
+        show(placed(rejected.findings))
+        return 1
+    except Stopped as stopped:
+        show(stopped.diagnostics)
+        return 1
+    same = "already " if changed == text else ""
+    click.echo(f"version {version} of {model} {same}runs in {environment}; now run: mlopsc compile")
+    return 0

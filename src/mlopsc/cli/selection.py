@@ -1,0 +1,44 @@
+"""`--env` and `--target`: a part of what a spec compiles to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from mlopsc.project.conventions import environment_of
+
+if TYPE_CHECKING:
+    from mlopsc.artifacts.draft import Artifact
+    from mlopsc.compiler import Compilation
+
+
+def select(
+    compilation: Compilation, environment: str | None, target: str | None
+) -> tuple[Iterator[Artifact], bool]:
+    """The artifacts asked for, and whether that is only a part of them.
+
+    Raises:
+        click.BadParameter: there is no such environment or target.
+    """
+    from mlopsc.targets import TARGETS
+
+    names = tuple(each.name for each in compilation.project.environments)
+    targets = tuple(each.name for each in TARGETS)
+    _known(environment, names, "environment", "--env")
+    _known(target, targets, "target", "--target")
+    chosen = (
+        artifact
+        for artifact in compilation.artifacts()
+        if target in (None, artifact.target)
+        and (environment is None or environment_of(artifact.path, names) == environment)
+    )
+    return chosen, environment is not None or target is not None
+
+
+def _known(name: str | None, names: tuple[str, ...], what: str, option: str) -> None:
+    if name is not None and name not in names:
+        raise click.BadParameter(
+            f"there is no {what} '{name}'; there are: {', '.join(names)}", param_hint=option
+        )

@@ -1,0 +1,59 @@
+"""Rules as the mappings Prometheus reads, in a rule file or in a PrometheusRule object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlopsc.artifacts.draft import Body, traced
+from mlopsc.project.alerting.promql import duration, literal
+from mlopsc.project.alerting.rules import Alert, Group, Recording, RuleSet
+from mlopsc.project.conventions import decision
+
+if TYPE_CHECKING:
+    from mlopsc.project.alerting.rules import Rule
+
+
+def bodies(rules: RuleSet) -> list[Body]:
+    """The groups of a rule set, each line with its cause."""
+    return [_group(group, rules) for group in rules.groups if group.rules]
+
+
+def texts(alert: Alert, rules: RuleSet) -> dict[str, str]:
+    """An alert's annotations, with `$value` still to be filled in."""
+    return {
+        "summary": alert.summary,
+        "description": alert.description,
+        "runbook_url": literal(rules.runbook_of(alert)),
+    }
+
+
+def _group(group: Group, rules: RuleSet) -> Body:
+    return traced(
+        {"name": group.name, "rules": [_rule(rule, rules) for rule in group.rules]}, group.origin
+    )
+
+
+def _rule(rule: Rule, rules: RuleSet) -> Body:
+    return _recording(rule) if isinstance(rule, Recording) else _alert(rule, rules)
+
+
+def _recording(rule: Recording) -> Body:
+    return traced(
+        {"record": rule.record, "expr": rule.expr, "labels": dict(rule.labels)}, *rule.origins
+    )
+
+
+def _alert(alert: Alert, rules: RuleSet) -> Body:
+    body: dict[str, Body] = {"alert": alert.kind, "expr": alert.expr}
+    if alert.hold:
+        body["for"] = traced(duration(alert.hold), alert.hold_origin)
+    labels = rules.labels(alert)
+    body["labels"] = {**labels, "severity": traced(labels["severity"], alert.severity_origin)}
+    words = texts(alert, rules)
+    worded = (*alert.origins, decision("prometheus-annotations"))
+    body["annotations"] = {
+        "summary": traced(words["summary"], *worded),
+        "description": traced(words["description"], *worded),
+        "runbook_url": traced(words["runbook_url"], rules.runbook_origin),
+    }
+    return traced(body, *alert.origins)

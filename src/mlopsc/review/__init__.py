@@ -1,0 +1,1 @@
+"""What a compile means to a person: why a line is there, and what a key does."""

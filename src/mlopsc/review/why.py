@@ -1,0 +1,67 @@
+"""From a generated line back to what decides it: a spec line, a default, or a choice of ours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mlopsc.artifacts.trace import causes_of
+from mlopsc.diagnostics.finding import Path
+from mlopsc.project.conventions import DECISION, DECISIONS
+from mlopsc.review.keys import key
+from mlopsc.targets import TARGETS
+
+if TYPE_CHECKING:
+    from mlopsc.compiler import Compilation
+
+
+def explain(compilation: Compilation, path: str, line: int) -> str | None:
+    """The answer for a person; None: the spec compiles to no such file."""
+    artifact = next((each for each in compilation.artifacts() if each.path == path), None)
+    if artifact is None:
+        return None
+    lines = artifact.text.splitlines()
+    if not 1 <= line <= len(lines):
+        return f"{path} has {len(lines)} lines\n"
+    shown = [f"{path}:{line}", f"  {line:>4} | {lines[line - 1]}", ""]
+    for origin in dict.fromkeys(causes_of(artifact, line)):
+        shown += _reason(compilation, origin)
+    return "\n".join(shown).rstrip("\n") + "\n"
+
+
+def _reason(compilation: Compilation, origin: Path) -> list[str]:
+    if origin[:1] == (DECISION,):
+        name = str(origin[1])
+        return [f"our choice, {name}:", f"  {reason_of(name)}", ""]
+    document = compilation.document
+    if document.has(origin):
+        place = document.place(origin, on_key=isinstance(origin[-1], str) if origin else False)
+        text = document.texts[place.file].splitlines()[place.line - 1]
+        return [f"from {place.file}:{place.line}:{place.column}", f"  {place.line:>4} | {text}", ""]
+    return _default(compilation, origin)
+
+
+def _default(compilation: Compilation, origin: Path) -> list[str]:
+    """A key nobody wrote: the default that stands in, and where one would write it."""
+    name = ".".join(map(str, origin))
+    place = compilation.document.place(origin)
+    known = key(origin)
+    told = [f"the default of {name}, which {place.file} does not set"]
+    if known is not None:
+        told.append(f"  {known.description}")
+        if known.has_default and known.default is not None:
+            told.append(f"  default: {json.dumps(known.default)}")
+    told += [f"  it would stand below {place.file}:{place.line}", ""]
+    return told
+
+
+def reason_of(decision: str) -> str:
+    """Why we chose so.
+
+    Raises:
+        KeyError: no target explains it; a test sees to it that none is missing.
+    """
+    for table in (DECISIONS, *(target.DECISIONS for target in TARGETS)):
+        if decision in table:
+            return table[decision]
+    raise KeyError(decision)

@@ -1,0 +1,230 @@
+"""Data: built, validated, turned into features and into datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlopsc.artifacts.draft import Body, traced
+from mlopsc.project import conventions
+from mlopsc.project.conventions import decision, program
+from mlopsc.project.model import Environment, Model, Project, Source, Training, View
+from mlopsc.targets.gitlab import flow, rules
+from mlopsc.targets.gitlab.runtime import (
+    DATA_KEPT,
+    Job,
+    artifacts,
+    in_environment,
+    job_name,
+    literal,
+    needs,
+    pull_data,
+    python_setup,
+    services,
+    sources_of,
+)
+
+Jobs = Iterator[tuple[str, Body]]
+
+
+# --- jobs of the project: no model owns a source or the feature registry ------------------------
+
+
+def project_jobs(project: Project) -> Jobs:
+    """Building sources, applying feature definitions, materializing views."""
+    for environment in project.environments:
+        for source in environment.sources:
+            yield from _source_jobs(environment, source)
+    if flow.applies_features(project):
+        yield from _apply_jobs(project)
+        for environment in project.environments:
+            for view in environment.views:
+                yield from _materialize_job(environment, view)
+
+
+def _source_jobs(environment: Environment, source: Source) -> Jobs:
+    build = source.build
+    if build is None or build.schedule is None or not _gitlab_schedules(environment):
+        return
+    started = " && ".join(
+        [
+            rules.is_(rules.TASK_VARIABLE, rules.BUILD),
+            rules.is_(rules.SOURCE_VARIABLE, source.name),
+            rules.is_(conventions.ENVIRONMENT_VARIABLE, environment.name),
+        ]
+    )
+    builds = f"build {source.name} {environment.name}"
+    image = build.image
+    body: Job = {
+        "extends": ".python" if image is None or image.reference is None else ".identity",
+        "stage": "data_validation",
+        "rules": traced([rules.rule(started)], build.at("schedule"), decision("gitlab_task_jobs")),
+        "environment": access(environment, source.name),
+        "interruptible": False,
+        "variables": services(environment),
+        "script": [traced(build.command, build.at("command"))],
+    }
+    if image is not None and image.reference is not None:
+        body["image"] = traced(image.reference, build.at("image"))
+    yield builds, traced(body, build.origin, decision("gitlab_task_jobs"))
+    if source.kind is not None:
+        yield (
+            f"validate {source.name} {environment.name}",
+            traced(
+                {
+                    "extends": ".python",
+                    "stage": "data_validation",
+                    "needs": needs(builds, optional=False),
+                    "rules": [rules.rule(started)],
+                    "environment": access(environment, source.name),
+                    "variables": services(environment),
+                    "script": [
+                        f"python {program('validate')} --source {source.name}"
+                        f" --environment {environment.name}"
+                    ],
+                    "artifacts": _validation_report(),
+                },
+                source.origin,
+                decision("gitlab_task_jobs"),
+            ),
+        )
+
+
+def _apply_jobs(project: Project) -> Jobs:
+    before: str | None = None
+    for environment in project.environments:
+        name = f"apply features {environment.name}"
+        folder = conventions.FEATURE_REPO
+        body: Job = {
+            "extends": ".python",
+            "stage": "feature_engineering",
+            "needs": needs(*(("check", before) if before else ("check",)), artifacts=False),
+            "rules": [
+                rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+                rules.rule(rules.PUSH, _definitions(project)),
+            ],
+            "environment": access(environment, "features"),
+            "resource_group": f"{environment.name}/features",
+            "interruptible": False,
+            "variables": services(environment),
+            "script": [f"cd {folder}", "feast apply"],
+        }
+        yield (
+            name,
+            traced(body, environment.services.at("feast"), decision("gitlab_feature_apply")),
+        )
+        before = name
+
+
+def _definitions(project: Project) -> list[str]:
+    modules = [f"{view.module.replace('.', '/')}.py" for view in project.on_demand_views]
+    return [f"{conventions.FEATURE_REPO}/**/*", *modules]
+
+
+def apply_job(environment: str) -> str:
+    """The job that applies feature definitions in an environment."""
+    return f"apply features {environment}"
+
+
+def _materialize_job(environment: Environment, view: View) -> Jobs:
+    if view.materialize is None or not _gitlab_schedules(environment):
+        return
+    started = " && ".join(
+        [
+            rules.is_(rules.TASK_VARIABLE, rules.MATERIALIZE),
+            rules.is_(rules.VIEW_VARIABLE, view.name),
+            rules.is_(conventions.ENVIRONMENT_VARIABLE, environment.name),
+        ]
+    )
+    body: Job = {
+        "extends": ".python",
+        "stage": "feature_engineering",
+        "rules": [rules.rule(started)],
+        "environment": access(environment, view.name),
+        "resource_group": f"{environment.name}/{view.name}",
+        "interruptible": False,
+        "variables": services(environment),
+        "script": [
+            f"python {program('materialize')} --view {view.name} --environment {environment.name}"
+        ],
+    }
+    yield (
+        f"materialize {view.name} {environment.name}",
+        traced(body, view.at("materialize"), decision("gitlab_task_jobs")),
+    )
+
+
+def _gitlab_schedules(environment: Environment) -> bool:
+    return environment.platform.orchestration == "gitlab"
+
+
+def access(environment: Environment, what: str) -> Body:
+    """An environment whose variables a job reads without deploying to it."""
+    return traced(
+        {"name": f"{environment.name}/{what}", "action": "access"},
+        environment.origin,
+        decision("gitlab_access"),
+        decision("gitlab_environment_name"),
+    )
+
+
+# --- jobs of a model --------------------------------------------------------------------------
+
+
+def model_jobs(project: Project, model: Model, training: Training) -> Jobs:
+    """Validate what a model learns from, then make its dataset."""
+    environment = in_environment(project, training.environment)
+    if flow.validates(model):
+        yield job_name(model.name, "validate"), _validate(project, model, environment)
+    if not flow.trains_in_kubernetes(model):
+        yield job_name(model.name, "dataset"), _dataset(project, model, training, environment)
+
+
+def _validate(project: Project, model: Model, environment: Environment) -> Body:
+    body: Job = {
+        "extends": [".python", f".{model.name}:training"],
+        "stage": "data_validation",
+        "needs": needs("check", artifacts=False),
+        "script": [
+            *pull_data(project, sources_of(model)),
+            f"python {program('validate')} --model {model.name} --environment {environment.name}",
+        ],
+        "artifacts": _validation_report(),
+    }
+    return traced(body, model.target.origin, *(source.origin for source in sources_of(model)))
+
+
+def _validation_report() -> Body:
+    return artifacts(
+        "build/validate/",
+        reports={"junit": "build/validate/junit.xml"},
+        when="always",
+    )
+
+
+def _dataset(
+    project: Project, model: Model, training: Training, environment: Environment
+) -> Body:
+    waited = ["check", job_name(model.name, "validate")]
+    script: list[Body] = pull_data(project, sources_of(model))
+    body: Job = {"extends": [".python", f".{model.name}:training"], "stage": "feature_engineering"}
+    if model.uses_feature_store:
+        waited.append(apply_job(environment.name))
+        script.append(traced(_OWN_REGISTRY, decision("gitlab_merge_request_features")))
+    body["needs"] = needs(*waited, artifacts=False)
+    body["script"] = [
+        *script,
+        f"python {program('dataset')} --model {model.name} --environment {environment.name}",
+    ]
+    body["artifacts"] = artifacts(f"build/{model.name}/data/", kept=DATA_KEPT, access="developer")
+    return traced(body, training.at("window"), training.at("split"), training.at("environment"))
+
+
+_OWN_REGISTRY = f"""\
+if [ -n "${{CI_MERGE_REQUEST_ID:-}}" ]; then
+  export {conventions.FEAST_REGISTRY_VARIABLE}="$CI_PROJECT_DIR/build/feast/registry.db"
+  mkdir -p build/feast
+  (cd {conventions.FEATURE_REPO} && feast apply --skip-source-validation)
+fi
+"""
+
+__all__ = ["access", "apply_job", "literal", "model_jobs", "project_jobs", "python_setup"]

@@ -1,0 +1,72 @@
+"""When a job runs: GitLab reads rules from the top and stops at the first that fits.
+
+Who starts a run names what it is for: MLOPS_MODEL one model, MLOPS_TASK one task of it, and where it
+matters MLOPS_ENVIRONMENT one environment. A run that names nothing is a merge request or a push, and
+changed files decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from mlopsc.artifacts.draft import Body
+from mlopsc.project import conventions
+
+Rule = dict[str, Body]
+
+TASK_VARIABLE: Final = "MLOPS_TASK"
+VIEW_VARIABLE: Final = "MLOPS_VIEW"
+SOURCE_VARIABLE: Final = "MLOPS_SOURCE"
+TRAIN: Final = "train"
+DEPLOY: Final = "deploy"
+ROLLBACK: Final = "rollback"
+MONITOR: Final = "monitor"
+BATCH: Final = "batch"
+MATERIALIZE: Final = "materialize"
+BUILD: Final = "build"
+
+MERGE_REQUEST: Final = "$CI_MERGE_REQUEST_ID"
+"""Set in merge request pipelines and in the child pipelines they start."""
+DEFAULT_BRANCH: Final = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
+_PUSHED: Final = r"$CI_PIPELINE_SOURCE =~ /^(push|parent_pipeline)$/"
+"""`parent_pipeline`: started by a trigger job of the repository's own pipeline, which passes its
+changed files on."""
+PUSH: Final = f"{DEFAULT_BRANCH} && {_PUSHED}"
+
+
+def rule(condition: str, changes: Iterable[str] = (), **settings: Body) -> Rule:
+    """One rule; `changes` are paths of which one must have changed."""
+    paths = list(dict.fromkeys(changes))
+    return {"if": condition, **({"changes": paths} if paths else {}), **settings}
+
+
+def never(condition: str) -> Rule:
+    """What leaves the job out."""
+    return rule(condition, when="never")
+
+
+def is_(variable: str, value: str) -> str:
+    """Whether a variable has that value; names of the spec need no escape."""
+    return f'${variable} == "{value}"'
+
+
+def named(model: str, task: str, environment: str | None = None) -> str:
+    """The condition of a run started for one task of one model, and one environment."""
+    parts = [is_(conventions.MODEL_VARIABLE, model), is_(TASK_VARIABLE, task)]
+    if environment is not None:
+        parts.append(is_(conventions.ENVIRONMENT_VARIABLE, environment))
+    return " && ".join(parts)
+
+
+def only_for(model: str, tasks: Iterable[str], environment: str | None = None) -> list[Rule]:
+    """What leaves the job out of runs for something else."""
+    other = " && ".join([f"${TASK_VARIABLE}", *(f'${TASK_VARIABLE} != "{task}"' for task in tasks)])
+    found = [never(_other(conventions.MODEL_VARIABLE, model)), never(other)]
+    if environment is not None:
+        found.append(never(_other(conventions.ENVIRONMENT_VARIABLE, environment)))
+    return found
+
+
+def _other(variable: str, value: str) -> str:
+    return f'${variable} && ${variable} != "{value}"'

@@ -1,0 +1,62 @@
+"""Great Expectations: a file context with a suite, a validation and a checkpoint a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from mlopsc.artifacts.draft import CopyDraft, Draft, JsonDraft, YamlDraft
+from mlopsc.project.conventions import GX
+from mlopsc.project.expectations import checkpoint_name, validated
+from mlopsc.project.model import Environment, Project, Source
+from mlopsc.targets.great_expectations.context import context
+from mlopsc.targets.great_expectations.decisions import DECISIONS as DECISIONS
+from mlopsc.targets.great_expectations.identity import Identity
+from mlopsc.targets.great_expectations.suite import suite
+
+name: Final = "great_expectations"
+
+
+def emit(project: Project) -> Iterator[Draft]:
+    """The file context; nothing for a project without a table to check."""
+    sources = validated(project.sources)
+    if not sources:
+        return
+    identity = Identity(project.name)
+    yield YamlDraft(f"{GX}/great_expectations.yml", ("sources",), context(project, identity))
+    yield CopyDraft(f"{GX}/.gitignore", ("sources",), "great_expectations/gitignore")
+    for source in sources:
+        path = f"{GX}/expectations/{source.name}.json"
+        yield JsonDraft(path, source.origin, suite(source, identity))
+    for environment in project.environments:
+        for source in validated(environment.sources):
+            yield from _runs(source, environment, identity)
+
+
+def _runs(source: Source, environment: Environment, identity: Identity) -> Iterator[Draft]:
+    """The validation of a source in an environment, and the checkpoint that runs it."""
+    own = checkpoint_name(source.name, environment.name)
+    where = {
+        "datasource": identity.named("datasource", identity.datasource(source, environment)),
+        "asset": identity.named("asset", own),
+        "batch_definition": identity.named("batch_definition", own),
+    }
+    yield JsonDraft(
+        f"{GX}/validation_definitions/{own}.json",
+        source.origin,
+        {
+            **identity.named("validation_definition", own),
+            "data": where,
+            "suite": identity.named("suite", source.name),
+        },
+    )
+    yield JsonDraft(
+        f"{GX}/checkpoints/{own}.json",
+        source.origin,
+        {
+            **identity.named("checkpoint", own),
+            "validation_definitions": [identity.named("validation_definition", own)],
+            "actions": [],
+            "result_format": "SUMMARY",
+        },
+    )

@@ -1,0 +1,211 @@
+"""promtool tests of burning error budgets, over the counters the serving runtime exposes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mlopsc.project.alerting.burn_rates import MINIMUM_FAILURES
+from mlopsc.project.alerting.objectives import BURN
+from mlopsc.project.alerting.promql import bucket, duration, equals, selector, upper_bound
+from mlopsc.project.alerting.rules import Burning, Indicator, RuleSet
+from mlopsc.project.conventions import object_name
+from mlopsc.targets.prometheus.cases import OTHER, Case, Fired, others
+from mlopsc.targets.prometheus.sample_labels import fitting, matchers, unfit
+from mlopsc.targets.prometheus.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mlopsc.project.alerting.burn_rates import Burn
+    from mlopsc.project.alerting.rules import Labels
+    from mlopsc.project.model import Environment, Model, RuntimeMetrics
+
+_SAMPLES: Final = 20
+"""Samples in a short window: one more or less moves a ratio by 5 %."""
+
+_WHOLE: Final = 60
+"""Samples in the window whose length is measured."""
+
+_LEAST_BEFORE: Final = 6
+"""Samples before that window: a window a tenth longer would see them."""
+
+
+def burn_cases(environment: Environment, model: Model, rules: RuleSet) -> Iterator[Case]:
+    """The tests of a model's objectives; none if it has none."""
+    serving = model.serving
+    if serving is None or serving.metrics is None:
+        return
+    scraped = {"namespace": environment.namespace, "service": object_name(model.name)}
+    tested = [
+        _Tested(rules, indicator, serving.metrics, scraped, _latency(model))
+        for indicator in _indicators(rules)
+    ]
+    for one in tested:
+        yield from one.cases()
+    yield from _windows(rules, tested)
+
+
+def _indicators(rules: RuleSet) -> list[Indicator]:
+    found = {
+        alert.watch.indicator.name: alert.watch.indicator
+        for alert in rules.alerts
+        if isinstance(alert.watch, Burning)
+    }
+    return list(found.values())
+
+
+def _latency(model: Model) -> float | None:
+    slo = model.serving.slo if model.serving is not None else None
+    return slo.latency[1] if slo is not None and slo.latency is not None else None
+
+
+class _Tested:
+    """One indicator, its alerts, and its series."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        indicator: Indicator,
+        metrics: RuntimeMetrics,
+        scraped: Labels,
+        latency: float | None,
+    ) -> None:
+        self.rules = rules
+        self.indicator = indicator
+        self._metrics = metrics
+        self._scraped = scraped
+        self._latency = latency
+        self._alerts = {
+            alert.watch.burn: alert
+            for alert in rules.alerts
+            if isinstance(alert.watch, Burning) and alert.watch.indicator == indicator
+        }
+
+    @property
+    def burns(self) -> Sequence[Burn]:
+        """The lines of the table that can fire here."""
+        return list(self._alerts)
+
+    def cases(self) -> Iterator[Case]:
+        """Just above, just below, over, too short, too few, none at all."""
+        objective = self.indicator.objective
+        for burn in self.burns:
+            threshold = burn.threshold(objective)
+            above = min(threshold * 1.01, (threshold + 1) / 2)
+            yield from self._steady(f"{burn.name} burns just above its threshold", above)
+            yield from self._steady(f"{burn.name} does not burn just below", threshold * 0.99)
+            yield from self._over(burn)
+            yield from self._too_short(burn)
+        yield from self._few()
+        yield self._case("no traffic", Traffic(60, ((30, 0.0),), volume=0), [])
+
+    def _steady(self, name: str, share: float) -> Iterator[Case]:
+        yield from self._expected(name, Traffic(60, ((30, share),)))
+
+    def _over(self, burn: Burn) -> Iterator[Case]:
+        """Everything failed, and then nothing for longer than the short window."""
+        for times in (3, 10):
+            if times / (times + 2) > burn.threshold(self.indicator.objective) * 1.05:
+                phases = ((times * _SAMPLES, 1.0), (2 * _SAMPLES, 0.0))
+                traffic = Traffic(burn.short // _SAMPLES, phases)
+                yield from self._expected(f"{burn.name} ends when the burning ends", traffic)
+                return
+
+    def _too_short(self, burn: Burn) -> Iterator[Case]:
+        """The short window burns, the long one not yet."""
+        share = min(1.0, 3 * burn.threshold(self.indicator.objective))
+        phases = ((4 * _SAMPLES, 0.0), (_SAMPLES, share))
+        traffic = Traffic(burn.short // _SAMPLES, phases)
+        yield from self._expected(f"{burn.name} waits for its long window", traffic)
+
+    def _few(self) -> Iterator[Case]:
+        for failures in (MINIMUM_FAILURES - 1, MINIMUM_FAILURES):
+            firing = self.burns if failures == MINIMUM_FAILURES else []
+            traffic = Traffic(60, ((failures, 1.0),), volume=1)
+            yield self._case(f"{failures} of {failures} requests", traffic, firing)
+
+    def _expected(self, name: str, traffic: Traffic) -> Iterator[Case]:
+        firing = traffic.firing(self.burns, self.indicator.objective)
+        if firing is not None:  # None: another line of the table is too close to call
+            yield self._case(name, traffic, firing)
+
+    def _case(self, name: str, traffic: Traffic, firing: Sequence[Burn]) -> Case:
+        fired = [Fired(self._alerts[burn]) for burn in firing]
+        series = self.series(traffic)
+        return Case(
+            self.rules, f"{self.indicator.name}: {name}", series, traffic.interval
+        ).expect(traffic.end, BURN, fired)
+
+    def series(self, traffic: Traffic) -> dict[str, str]:
+        """The runtime's counters under this traffic; everybody else's all fail."""
+        if self.indicator.name == "latency":
+            return self._histogram(traffic)
+        known = self._metrics
+        requests = {**self._scraped, **fitting(known.matchers)}
+        if known.errors_metric is not None:
+            failed = {**self._scraped, **fitting(known.errors or known.matchers)}
+            answered = traffic.good() if self.indicator.apart else traffic.every()
+            return {
+                selector(known.requests, equals(requests)): answered,
+                selector(known.errors_metric, equals(failed)): traffic.bad(),
+                **others(known.errors_metric, failed, traffic.every(), self._scraped),
+            }
+        errors = known.errors or ""
+        failed = {**requests, **fitting(errors)}
+        return {
+            selector(known.requests, equals({**requests, **unfit(errors)})): traffic.good(),
+            selector(known.requests, equals(failed)): traffic.bad(),
+            **others(known.requests, failed, traffic.every(), self._identifying),
+        }
+
+    def _histogram(self, traffic: Traffic) -> dict[str, str]:
+        known = self._metrics
+        bound = bucket((self._latency or 0) / known.unit, known.buckets) or 0.0
+        requests = {**self._scraped, **fitting(known.matchers)}
+        within = {**requests, **fitting(upper_bound(bound))}
+        return {
+            selector(f"{known.latency}_bucket", equals(within)): traffic.good(),
+            selector(f"{known.latency}_count", equals(requests)): traffic.every(),
+            **others(f"{known.latency}_count", requests, traffic.every(), self._identifying),
+        }
+
+        @property
+    def _identifying(self) -> list[str]:
+        """The labels that tell this model's predictions from other requests."""
+        own = (one.label for one in matchers(self._metrics.matchers) if not one.fits(OTHER))
+        return [*self._scraped, *own]
+
+
+def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
+    """Each recorded window is as long as its name says, measured with the traffic inside it.
+
+    Half of the window fails; so does everything before it, which a longer window would see.
+    """
+    windows = sorted({w for one in tested for burn in one.burns for w in (burn.short, burn.long)})
+    for window in windows:
+        interval = window // _WHOLE
+        before = next(
+            count for count in range(_LEAST_BEFORE, _WHOLE + 1)
+            if (count + _WHOLE) * interval % 60 == 0
+        )  # fmt: skip
+        half = _WHOLE // 2
+        traffic = Traffic(interval, ((before, 1.0), (half, 0.0), (half, 1.0)))
+        recording = [one for one in tested if any(window in (b.short, b.long) for b in one.burns)]
+        series = {name: text for one in recording for name, text in one.series(traffic).items()}
+        case = Case(rules, f"windows of {duration(window)}", series, interval)
+        for one in recording:
+            own = f"{{{equals(rules.identity)}}}"
+            ratio = one.indicator.ratio(duration(window))
+            case.measure(
+                traffic.end, f"abs({ratio}{own} - 0.5) < bool 0.03", rules.identity
+            )
+            if any(burn.long == window for burn in one.burns):
+                count = one.indicator.count(duration(window))
+                failed = half * traffic.volume
+                case.measure(
+                    traffic.end, f"abs({count}{own} / {failed} - 1) < bool 0.05", rules.identity
+                )
+        yield case
+
+
+

@@ -1,0 +1,325 @@
+"""Artifacts against the work tree and the lock: what would be written, and what stands in the way.
+
+Planning only reads. Nothing of the user's is ever written to: a file is created where nothing is,
+updated or deleted where its content is one the lock knows, and everything else is a finding.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final, Literal
+
+from mlopsc.workspace import standing
+from mlopsc.workspace.change import Change, Plan
+from mlopsc.workspace.lock import HEADER, Lock, input_hash, this_version
+from mlopsc.workspace.paths import LOCK_FILE, above, is_usable, split, temporary, temporary_path
+from mlopsc.workspace.tree import Seen, Tree, What, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mlopsc.artifacts.draft import Artifact
+    from mlopsc.diagnostics.finding import Finding
+
+RESERVED: Final = frozenset({LOCK_FILE, temporary(LOCK_FILE)})
+
+
+def make_plan(
+    artifacts: Iterable[Artifact],
+    root: str,
+    lock: Lock,
+    inputs: Mapping[str, bytes],
+    *,
+    partial: bool = False,
+    command: str = "mlopsc compile",
+) -> Plan:
+    """Compare `artifacts` with the folder `root`.
+
+    Args:
+        artifacts: what the spec compiles to; no two at one path.
+        root: the project's folder; it need not exist.
+        lock: what `read_lock(root)` gave.
+        inputs: name → content of every file the compile started from.
+        partial: only a part of the targets or environments was compiled: what else the lock
+            lists, its inputs too, stays as it is.
+        command: the command that compiles, for findings that tell what to do.
+
+    Raises:
+        ValueError: two artifacts have one path, or one is the folder of another: the compiler's
+            mistake, not the user's.
+    """
+    wanted: dict[str, Artifact] = {}
+    for artifact in artifacts:
+        if wanted.setdefault(artifact.path, artifact) is not artifact:
+            raise ValueError(f"two artifacts have the path {artifact.path!r}")
+    folders = {folder for path in wanted for folder in above(path)}
+    if both := folders & wanted.keys():
+        raise ValueError(f"a file and a folder of artifacts have the path {min(both)!r}")
+    hashes = {name: input_hash(data) for name, data in inputs.items()}
+    try:
+        tree = Tree(root)
+    except FileNotFoundError:
+        tree = None
+    planner = _Planner(tree, lock, wanted, folders=folders, inputs=hashes, command=command)
+    with tree or nullcontext():
+        return planner.plan(partial=partial)
+
+
+class _Planner:
+    """One run of `make_plan`, and what it has found out so far."""
+
+    def __init__(
+        self,
+        tree: Tree | None,
+        lock: Lock,
+        wanted: Mapping[str, Artifact],
+        *,
+        folders: set[str],
+        inputs: Mapping[str, str],
+        command: str,
+    ) -> None:
+        self.tree = tree
+        self.lock = lock
+        self.wanted = wanted
+        self.folders = folders  # of what is wanted
+        self.inputs = inputs
+        self.command = command
+        self.changes: list[Change] = []
+        self.findings: list[Finding] = []
+        self.files: dict[str, str] = {}  # of the lock when all is done
+        self.present: dict[str, str] = {}  # path → hash of our content that is there now
+        self.clearing: set[str] = set()  # files deleted before others are written
+        self.litter: list[str] = []
+        self.asked: set[str] = set()  # folders whose rights were looked at
+
+    def plan(self, *, partial: bool) -> Plan:
+        self._lock_itself()
+        self._left_by_a_stopped_run()
+        self._no_longer_wanted(partial=partial)
+        for path in sorted(self.wanted):
+            self._wanted(self.wanted[path])
+        self.changes.sort(key=_by_path)
+        self.findings.sort(key=_by_place)
+        return Plan(
+            changes=tuple(self.changes),
+            findings=tuple(self.findings),
+            before=self.lock,
+            journal=self._journal(),
+            after=Lock(
+                this_version(), self.lock.inputs if partial else self.inputs, files=self.files
+            ),
+            litter=tuple(self.litter),
+        )
+
+    def _journal(self) -> Lock:
+        return Lock(
+            version=this_version(),
+            inputs=self.lock.inputs,
+            files={**self.lock.writing, **self.lock.files, **self.present},
+            writing={
+                change.path: change.digest
+                for change in self.changes
+                if change.kind in ("create", "update")
+            },
+        )
+
+    def _lock_itself(self) -> None:
+        if self.lock.damage is not None:
+            self.findings.append(standing.damaged_lock(self.lock.damage))
+        name = temporary(LOCK_FILE)
+        seen = self._look(name)
+        if seen.what == "file" and _begins_alike(seen.data, HEADER.encode()):
+            self.litter.append(name)
+        elif seen.what != "absent":
+            self.findings.append(standing.temporary_in_the_way(LOCK_FILE, self.command))
+
+    # --- files no longer generated -----------------------------------------------------------
+
+    def _no_longer_wanted(self, *, partial: bool) -> None:
+        known = {**self.lock.writing, **self.lock.files}
+        # A lock that lists a file the user wrote was changed by hand, or by malice.
+        leaving = sorted(known.keys() - self.wanted.keys() - self.inputs.keys() - RESERVED)
+        if partial:
+            self._keep_in_the_lock(leaving)
+            return
+        for path in leaving:
+            in_the_way = path in self.folders or any(f in self.wanted for f in above(path))
+            self._leaving(path, in_the_way=in_the_way)
+
+    def _keep_in_the_lock(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            recorded = self.lock.files.get(path)
+            if path in self.lock.writing:  # a stopped run may have written it, or not yet
+                seen = self._look(path)
+                if seen.what == "file" and digest(seen.data) == self.lock.writing[path]:
+                    recorded = self.lock.writing[path]
+            if recorded is not None:
+                self.files[path] = recorded
+
+    def _leaving(self, path: str, *, in_the_way: bool) -> None:
+        seen = self._look(path)
+        if seen.what == "unreadable":
+            self._leave("blocked", path, None, standing.unreadable(path))
+        elif seen.what == "file" and not self._is_ours(path, seen.data):
+            self._leave("edited", path, None, standing.edited_and_gone(path))
+        elif seen.what == "file":
+            self._need_folder(path)
+            self.present[path] = digest(seen.data)
+            self.changes.append(Change("delete", path, seen=seen.signature, in_the_way=in_the_way))
+            if in_the_way:
+                self.clearing.add(path)
+
+    # --- artifacts ---------------------------------------------------------------------------
+
+    def _wanted(self, artifact: Artifact) -> None:
+        path = artifact.path
+        if not is_usable(path) or path in RESERVED:
+            self._leave("blocked", path, artifact, standing.unusable_path(path))
+            return
+        data = artifact.text.encode()
+        hash_ = digest(data)
+        if self.tree is not None and self.tree.holds(path, data):
+            self._keep(artifact, hash_)
+            return
+        seen = self._look(path)
+        if seen.what == "absent":
+            self._create(artifact, hash_)
+        elif seen.what == "file":
+            self._replace(artifact, seen, data, hash_)
+        elif seen.what == "folder" and self._is_cleared(path):
+            self._write(Change("create", path, artifact, hash_))
+        else:
+            self._leave("blocked", path, artifact, self._obstacle(path, seen.what))
+
+    def _keep(self, artifact: Artifact, hash_: str) -> None:
+        self.changes.append(Change("keep", artifact.path, artifact, hash_))
+        self.files[artifact.path] = self.present[artifact.path] = hash_
+
+    def _create(self, artifact: Artifact, hash_: str) -> None:
+        path = artifact.path
+        if self.tree is not None and not self.tree.has_folder(split(path)[0]):
+            place, what = self.tree.obstacle(path)
+            if what == "file" and place not in self.clearing:
+                finding = standing.file_for_folder(place, path, self.command)
+                self._leave("blocked", path, artifact, finding)
+                return
+            if what in ("link", "special", "unreadable"):
+                self._leave("blocked", path, artifact, self._obstacle(place, what))
+                return
+        self._write(Change("create", path, artifact, hash_))
+
+    def _replace(self, artifact: Artifact, seen: Seen, data: bytes, hash_: str) -> None:
+        path = artifact.path
+        if seen.data == data:
+            self._keep(artifact, hash_)
+        elif self._is_ours(path, seen.data) or _unix(seen.data) == data:
+            self.present[path] = digest(seen.data)
+            self._write(Change("update", path, artifact, hash_, seen.signature))
+        elif self.lock.knows(path) and path not in self.inputs:
+            self._leave("edited", path, artifact, standing.edited(path, self.command))
+        else:
+            self._leave("foreign", path, artifact, standing.foreign(path, self.command))
+
+    def _write(self, change: Change) -> None:
+        self._need_folder(change.path)
+        what = self._what(temporary_path(change.path))
+        if what != "absent" and not (what == "file" and change.path in self.lock.writing):
+            self.findings.append(standing.temporary_in_the_way(change.path, self.command))
+        self.changes.append(change)
+        self.files[change.path] = change.digest
+
+    def _leave(
+        self,
+        kind: Literal["edited", "foreign", "blocked"],
+        path: str,
+        artifact: Artifact | None,
+        finding: Finding,
+    ) -> None:
+        """Not to be written: the lock goes on saying of it what it says."""
+        self.changes.append(Change(kind, path, artifact))
+        self.findings.append(finding)
+        recorded = self.lock.files.get(path, self.lock.writing.get(path))
+        if recorded is not None:
+            self.files[path] = recorded
+
+    # --- what stands at a path ---------------------------------------------------------------
+
+    def _look(self, path: str) -> Seen:
+        return Seen("absent") if self.tree is None else self.tree.look(path)
+
+    def _what(self, path: str) -> What:
+        return "absent" if self.tree is None else self.tree.what(path)
+
+    def _obstacle(self, path: str, what: What) -> Finding:
+        if what == "link":
+            goal = "" if self.tree is None else self.tree.link(path)
+            return standing.link(path, goal, self.command)
+        if what == "folder":
+            return standing.folder_for_file(path, self.command)
+        if what == "special":
+            return standing.special(path, self.command)
+        return standing.unreadable(path)
+
+    def _is_ours(self, path: str, data: bytes) -> bool:
+        """Whether we made this content, also where git or an editor changed its line ends.
+
+        Of a file we made, nothing but empty space is ours too: it is what a power cut leaves, and
+        nobody's work is in it.
+        """
+        if path in self.inputs or not self.lock.knows(path):
+            return False
+        return (
+            self.lock.is_ours(path, digest(data))
+            or not data.strip(b"\0")
+            or (b"\r\n" in data and self.lock.is_ours(path, digest(_unix(data))))
+        )
+
+    def _is_cleared(self, folder: str) -> bool:
+        """Whether nothing is left of a folder once the files in the way of others are deleted."""
+        if self.tree is None:
+            return False
+        try:
+            paths = [f"{folder}/{name}" for name in self.tree.names(folder)]
+        except OSError:
+            return False
+        if not paths:
+            known = (*self.lock.files, *self.lock.writing)
+            return any(path.startswith(f"{folder}/") for path in known)
+        return all(
+            path in self.clearing
+            or path in self.litter
+            or (self._what(path) == "folder" and self._is_cleared(path))
+            for path in paths
+        )
+
+    def _need_folder(self, path: str) -> None:
+        """Report, once a folder, that names cannot be made in the nearest one above `path`."""
+        if self.tree is None:
+            return
+        folder = next((f for f in above(path) if self.tree.has_folder(f)), "")
+        if folder not in self.asked:
+            self.asked.add(folder)
+            if not self.tree.is_writable(folder):
+                self.findings.append(standing.unwritable(folder, path))
+
+    def _left_by_a_stopped_run(self) -> None:
+        for path in sorted(self.lock.writing):
+            name = temporary_path(path)
+            if self._what(name) == "file":
+                self.litter.append(name)
+
+
+def _unix(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n")
+
+
+def _begins_alike(one: bytes, other: bytes) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _by_path(change: Change) -> str:
+    return change.path
+
+
+def _by_place(finding: Finding) -> tuple[str, str]:
+    return getattr(finding.at, "file", ""), finding.code

@@ -1,0 +1,1 @@
+"""Tests of the workspace room: what may happen to files, and what must not."""

@@ -1,0 +1,27 @@
+"""Killed at any moment, the next compile makes the tree right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workspace.killed import SCENARIOS
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_at_every_step(scenario: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workspace.killed", scenario, str(tmp_path / "project")]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    once, twice = map(int, done.stdout.split())
+    assert once > 30
+    assert twice > 30
