@@ -141,7 +141,6 @@ environments:
     'x-v: &v 16\nenvironments: {production: {versions: {churn: «*v|"17"», b: *v}}}\n',
     '{"environments": {"production": {"versions": {"churn": «"16"|"17"»}}}}',
     'project: a  # c\n«|environments:\n  production:\n    versions:\n      churn: "17"\n»# end\n',
-    'project: a«|\nenvironments:\n  production:\n    versions:\n      churn: "17"»',
     'project: a\nenvironments:«| {production: {versions: {churn: "17"}}}»\n',
 ]
 CHOICE = re.compile(r"«([^»]*?)\|([^»|]*?)»")
@@ -155,6 +154,11 @@ def test_nothing_else_changes(template: str, newline: str, start: str) -> None:
     before, after = CHOICE.sub(r"\1", template), CHOICE.sub(r"\2", template)
     assert set_version(before, "production", "churn", "17") == after
     assert meaning(after)["environments"]["production"]["versions"]["churn"] == "17"
+
+
+def test_a_last_line_without_an_end() -> None:
+    after = set_version("project: a", "production", "churn", "17")
+    assert after == 'project: a\nenvironments:\n  production:\n    versions:\n      churn: "17"'
 
 
 @pytest.mark.parametrize(

@@ -44,17 +44,17 @@ def write_text(draft: TextDraft, header: str) -> tuple[str, tuple[Cause, ...]]:
     marks = _Marks()
     functions = {"cause": marks.line, "cause_from": marks.begin, "cause_to": marks.end}
     context: dict[str, Any] = {**draft.context, **functions, "header": header}
-    text = _environment().get_template(draft.template).render(context)
+    text = templatetemplate_environment().get_template(draft.template).render(context)
     return marks.removed_from(text, draft.origin)
 
 
 def render_string(template: str, context: Mapping[str, Any]) -> str:
     """A short template given as text; the same filters, no causes."""
-    return _environment().from_string(template).render(context)
+    return templatetemplate_environment().from_string(template).render(context)
 
 
 @cache
-def _environment() -> Environment:
+def template_environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from keyword import iskeyword
 
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project.expectations import EXPECTATIONS
@@ -236,6 +237,18 @@ def one_offline_store(project: Project) -> Iterator[Hit]:
                 view.at("source"), "keep the sources of all views in one kind of store",
                 (Note("the other one stands here", first.at("source")),),
             )
+
+
+@rule("R113")
+def functions_can_be_imported(project: Project) -> Iterator[Hit]:
+    """The user's function is imported by its name, so no part of it is a word of Python's own."""
+    for view in project.on_demand_views:
+        for part in (*view.module.split("."), view.function):
+            if iskeyword(part):
+                yield (
+                    f"nothing can be imported as '{view.module}:{view.function}': '{part}' is a word of Python's",
+                    view.at("python"), "rename the module or the function",
+                )
 
 
 @rule("R112")

@@ -1,4 +1,4 @@
-"""The core schema of `Spec`, written by `python -m mlopsc.spec.ahead`. Do not edit."""
+"""The core schema of `Spec`, written by `python -m mlopsc.spec.ahead`."""
 # ruff: noqa
 # fmt: off
 # mypy: ignore-errors

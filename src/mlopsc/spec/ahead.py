@@ -15,7 +15,7 @@ from mlopsc.spec.root import Spec
 
 FILE: Final = Path(__file__).with_name("_schema.py")
 
-_HEAD: Final = '''"""The core schema of `Spec`, written by `python -m mlopsc.spec.ahead`. Do not edit."""
+_HEAD: Final = '''"""The core schema of `Spec`, written by `python -m mlopsc.spec.ahead`."""
 # ruff: noqa
 # fmt: off
 # mypy: ignore-errors
@@ -24,8 +24,8 @@ from mlopsc.spec.light import light
 
 '''
 _NOT_FOR_VALIDATION: Final = {"metadata", "serialization", "ref", "computed_fields"}
-_FREE_NAMES: Final = {"fields"}
-"""Keys of a core schema whose value is a mapping by the user's names, not a schema."""
+_FREE_NAMES: Final = {"fields", "default"}
+"""Keys of a core schema whose value is a mapping of the language's own keys, not a schema."""
 
 
 def source() -> str:

@@ -28,6 +28,6 @@ MEANINGS: Final[dict[str, str]] = {
     MISPLACED_KEY: "A key is known here, but means nothing beside what else is written.",
     WRONG_VERSION: "The spec does not say which version of the language it is written in, or one"
     " that this compiler does not read.",
-    NOT_BUILT: "A part of the language that this release does not compile yet. It is refused so that"
-    " nothing is silently left out.",
+    NOT_BUILT: "A part of the language that this release does not compile yet. It is refused so"
+    " that nothing is silently left out.",
 }

@@ -55,7 +55,7 @@ def validate(written: Data, document: Document) -> Verdict:
         errors = refusal.errors(include_url=False)
     mistakes = _Mistakes(written, document)
     for error in errors:
-        mistakes.add(error)  # type: ignore[arg-type]  # a TypedDict is a mapping
+        mistakes.add(error)
     return Verdict(None, tuple(mistakes.findings()), frozenset(mistakes.meant))
 
 
@@ -197,7 +197,7 @@ class _Mistakes:
         options = shape.options or (shape,)
         if value is None:
             return _filled(path, options)
-        kinds = {option.kind for option in options}
+        kinds: set[str] = {option.kind for option in options}
         if isinstance(value, bool | int | float | str):
             advice = _respelled_scalar(value, self._raw(path, value), kinds)
             if advice is not None:
@@ -394,7 +394,7 @@ def _missing(path: Path, keys: list[str]) -> Finding:
     )
 
 
-# --- what an unknown key may have meant ------------------------------------------------------------
+# --- what an unknown key may have meant ---------------------------------------------------------
 
 
 def _welcome(owner: Path, keys: Mapping[str, Shape]) -> dict[str, Shape]:

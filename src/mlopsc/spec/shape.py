@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
@@ -20,6 +19,7 @@ from typing import (
 from mlopsc.spec.words import Phrase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from mlopsc.spec.chapter import Chapter
 
 Kind = Literal["chapter", "map", "list", "choice", "word", "text", "int", "float", "bool", "any"]

@@ -104,6 +104,8 @@ def _serving(project: Project, model: Model, serving: Serving, runtime: Runtime)
     metrics = serving.metrics.port if serving.metrics is not None else serving.port
     context = {
         "model": model.name,
+        "folder": folder,
+        "source_model": f"build/{model.name}/out/model",
         "runtime_origin": serving.at("runtime"),
         "base": runtime.base,
         "needs": runtime.needs,
@@ -113,7 +115,6 @@ def _serving(project: Project, model: Model, serving: Serving, runtime: Runtime)
         "ports": tuple(dict.fromkeys((serving.port, metrics))),
         "requirements_promised": serving.format == "mlflow",
         "is_model_directory": serving.format in (CUSTOM, "pytorch"),
-        "version_variable": "MLSERVER_MODEL_VERSION" if serving.runtime == "mlserver" else None,
         "title": f"{project.name} {model.name}",
         "source": _source(project),
         "user": USER,

@@ -199,6 +199,7 @@ def _definitions(project: Project) -> dict[str, object]:
         "on_demand": on_demand,
         "services": services,
         "imports": _imports(project, list(sources.values()), bool(requests), bool(services)),
+        "has_avro": any(source.stream and source.stream.format == "avro" for source in sources.values()),
         "feast_types": sorted(
             {field["type"] for group in (*views, *on_demand, *requests) for field in group["fields"]}
         ),
@@ -277,19 +278,11 @@ def _stream(project: Project, source: Source, variables: Variables) -> dict[str,
     columns = [*((column.name, column.type) for column in source.columns)]
     if source.timestamp:
         columns.append((source.timestamp, "timestamp"))
+    avro = json_ = None
     if stream.format == "avro":
-        import json
-
-        record = {
-            "type": "record",
-            "name": source.name,
-            "fields": [{"name": column, "type": _AVRO_TYPES[kind]} for column, kind in columns],
-        }
-        message = f"AvroFormat({json.dumps(record)!r})"
-        schema = None
+        avro = [{"name": column, "type": _AVRO_TYPES[kind]} for column, kind in columns]
     else:
-        schema = ", ".join(f"{column} {_JSON_TYPES[kind]}" for column, kind in columns)
-        message = "JsonFormat"
+        json_ = ", ".join(f"{column} {_JSON_TYPES[kind]}" for column, kind in columns)
     return {
         "source": source,
         "stream": stream,
@@ -297,8 +290,8 @@ def _stream(project: Project, source: Source, variables: Variables) -> dict[str,
         "table": variables["table", source.name],
         "brokers": project.services.kafka.brokers,
         "brokers_at": project.services.kafka.at("brokers"),
-        "avro": message if stream.format == "avro" else None,
-        "json": schema,
+        "avro": avro,
+        "json": json_,
     }
 
 

@@ -13,6 +13,7 @@ from mlopsc.targets.gitlab.runtime import (
     DATA_KEPT,
     Job,
     artifacts,
+    identity,
     in_environment,
     job_name,
     literal,
@@ -33,7 +34,7 @@ def project_jobs(project: Project) -> Jobs:
     """Building sources, applying feature definitions, materializing views."""
     for environment in project.environments:
         for source in environment.sources:
-            yield from _source_jobs(environment, source)
+            yield from _source_jobs(project, environment, source)
     if flow.applies_features(project):
         yield from _apply_jobs(project)
         for environment in project.environments:
@@ -41,7 +42,7 @@ def project_jobs(project: Project) -> Jobs:
                 yield from _materialize_job(environment, view)
 
 
-def _source_jobs(environment: Environment, source: Source) -> Jobs:
+def _source_jobs(project: Project, environment: Environment, source: Source) -> Jobs:
     build = source.build
     if build is None or build.schedule is None or not _gitlab_schedules(environment):
         return
@@ -55,7 +56,7 @@ def _source_jobs(environment: Environment, source: Source) -> Jobs:
     builds = f"build {source.name} {environment.name}"
     image = build.image
     body: Job = {
-        "extends": ".python" if image is None or image.reference is None else ".identity",
+        "extends": [".python"] if image is None or image.reference is None else identity(project),
         "stage": "data_validation",
         "rules": traced([rules.rule(started)], build.at("schedule"), decision("gitlab_task_jobs")),
         "environment": access(environment, source.name),

@@ -196,7 +196,10 @@ def input_patterns(project: Project, image: Image) -> list[str]:
 
 def _data_patterns(source: Source) -> list[str]:
     path = (source.location or "").rstrip("/")
-    return [path, f"{path}/**/*", f"{path}.dvc"] if path and is_local(source) else []
+    if not path or not is_local(source):
+        return []
+    is_file = "." in path.rpartition("/")[2]
+    return [path if is_file else f"{path}/**/*", f"{path}.dvc"]
 
 
 def deployment_changes(project: Project, environment: Environment, model: Model) -> tuple[str, ...]:

@@ -153,6 +153,11 @@ def id_tokens(project: Project) -> dict[str, Body]:
     return found
 
 
+def identity(project: Project) -> list[Body]:
+    """What a job extends that runs in an image of the user's, where there is anything to extend."""
+    return [".identity"] if id_tokens(project) else []
+
+
 def identity_script(project: Project) -> list[Body]:
     """Lines that hand the tokens to the clouds' libraries, where the variables for it are set."""
     lines: list[Body] = []

@@ -15,7 +15,7 @@ from mlopsc.targets.gitlab.runtime import (
     Job,
     artifacts,
     from_secret,
-    identity_script,
+    identity,
     in_environment,
     job_name,
     literal,
@@ -92,8 +92,6 @@ def _on_runner(project: Project, model: Model, training: Training) -> Body:
         **_container(project, model, training, image),
         "stage": "model_training",
         "needs": [
-            *needs("check", artifacts=False),
-            *needs(job_name(model.name, "validate"), artifacts=False),
             *(needs(flow.image_job(model, image), optional=False) if image is not None else []),
             *needs(job_name(model.name, "dataset"), optional=False),
         ],
@@ -133,9 +131,10 @@ def _container(project: Project, model: Model, training: Training, image: Image 
         name = traced(used.reference, training.at("image"))
     else:
         return _plain_python(base, training)
-    found: Job = {"extends": [".identity", base], "image": {"name": name, "entrypoint": [""]}}
-    lines = identity_script(project)
-    return {**found, "before_script": lines} if lines else found
+    return {
+        "extends": [*identity(project), base],
+        "image": {"name": name, "entrypoint": [""]},
+    }
 
 
 def _plain_python(base: str, training: Training) -> Job:

@@ -2,12 +2,13 @@
 
 `configMapGenerator` reads files at or below its own kustomization alone (kustomize's
 `--load-restrictor`; seen with kubectl 1.32), so the folders that hold the files get one each. The
-folders of the environments take those as resources, which may lie anywhere.
+folders of the environments take those as resources, which may lie anywhere. Each model has its own
+ConfigMaps: what is deployed, cleaned up or stopped for one model never touches another's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Draft, YamlDraft, traced
@@ -18,7 +19,7 @@ from mlopsc.targets.kubernetes.place import Fields, Place, sources_of
 from mlopsc.targets.kubernetes.runs import APP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Model, Project
@@ -48,47 +49,64 @@ REPORTS: Final = "monitoring/evidently"
 FEAST_CONFIG: Final = "feature_store.yaml"
 
 
+Files = dict[str, str]
+"""Keys of a ConfigMap, and the paths below its folder they are read from and mounted at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of the project whose files become ConfigMaps."""
+    """A folder of the project whose files become ConfigMaps, one a model.
+
+    Attributes:
+        volume: what the files are; the volume's name, and the end of the ConfigMap's.
+        files: which of them a model needs; none: it has no ConfigMap of this folder.
+        models: those that need any.
+    """
 
     path: str
+    volume: str
     origin: Path
-    config_maps: tuple[Fields, ...]
+    files: Callable[[Model], Files]
+    models: tuple[Model, ...] = ()
+
+    def config_map(self, model: Model) -> str:
+        """The name of a model's ConfigMap, which kustomize adds a hash to."""
+        return conventions.object_name(model.name, self.volume)
 
 
 def emit(project: Project) -> Iterator[Draft]:
     """A kustomization in each folder whose files some job reads."""
     for folder in folders(project):
+        generators: list[Body] = [
+            _generator(project, model, folder, files)
+            for model in folder.models
+            if (files := folder.files(model))
+        ]
+        immutable = traced(True, decision("kubernetes_immutable"))
         body: Fields = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "generatorOptions": {
-                "immutable": traced(True, decision("kubernetes_immutable")),
-                "labels": traced(_labels(project), decision("kubernetes_labels")),
-            },
-            "configMapGenerator": traced(
-                list(folder.config_maps), decision("kubernetes_configuration")
-            ),
+            "generatorOptions": {"immutable": immutable},
+            "configMapGenerator": traced(generators, decision("kubernetes_configuration")),
         }
         yield YamlDraft(f"{folder.path}/kustomization.yaml", folder.origin, body)
 
 
+def _generator(project: Project, model: Model, folder: Folder, files: Files) -> Body:
+    labels: Fields = dict(conventions.kubernetes_labels(project.name, model.name, "jobs"))
+    options: Fields = {"labels": traced(labels, decision("kubernetes_labels"))}
+    keys: list[Body] = [path if key == path else f"{key}={path}" for key, path in files.items()]
+    body: Fields = {"name": folder.config_map(model), "files": keys, "options": options}
+    return traced(body, model.origin)
+
+
 def folders(project: Project) -> Iterator[Folder]:
     """The folders of the project that Kubernetes jobs read files of."""
-    models = [model for model in project.models if runs_jobs(model)]
-    if not models:
-        return
-    programs: Fields = {"name": programs_name(project), "files": list(PROGRAM_FILES)}
-    facts = tuple(_facts(model) for model in models)
-    yield Folder(conventions.PROGRAMS, ("platform", "orchestration"), (programs, *facts))
-    watched = [model for model in models if reads_reports(model)]
-    if watched:
-        yield Folder(REPORTS, ("platform", "drift"), tuple(_reports(model) for model in watched))
-    if any(model.uses_feature_store for model in models):
-        name = feature_repo_name(project)
-        config: Fields = {"name": name, "files": [FEAST_CONFIG]}
-        yield Folder(conventions.FEATURE_REPO, ("platform", "feature_store"), (config,))
+    models = tuple(model for model in project.models if runs_jobs(model))
+    for folder in _FOLDERS:
+        of_models = tuple(model for model in models if folder.files(model))
+        if of_models:
+            yield replace(folder, models=of_models)
 
 
 def runs_jobs(model: Model) -> bool:
@@ -98,99 +116,65 @@ def runs_jobs(model: Model) -> bool:
     return trained or (scheduled and model.platform.orchestration == KUBERNETES)
 
 
-def reads_reports(model: Model) -> bool:
-    """Whether its monitor, with report configurations, runs in Kubernetes."""
-    return model.platform.orchestration == KUBERNETES and bool(_report_files(model))
-
-
-def programs_name(project: Project) -> str:
-    """The ConfigMap of the programs."""
-    return f"{conventions.dns(project.name)}-programs"
-
-
-def feature_repo_name(project: Project) -> str:
-    """The ConfigMap of Feast's configuration."""
-    return f"{conventions.dns(project.name)}-feature-repo"
-
-
-def facts_name(model: Model) -> str:
-    """The ConfigMap of what the programs know of a model."""
-    return conventions.object_name(model.name, "facts")
-
-
-def reports_name(model: Model) -> str:
-    """The ConfigMap of a model's report configurations."""
-    return conventions.object_name(model.name, "reports")
-
-
 def mounts(place: Place) -> tuple[Body, ...]:
     """Where a job sees its configuration: as in a checkout, so that the programs run alike."""
-    model = place.model
-    made: list[Body] = [_mount("programs", f"{APP}/{conventions.PROGRAMS}")]
-    if reads_reports(model):
-        made.append(_mount("reports", f"{APP}/{REPORTS}"))
-    if model.uses_feature_store:
-        made.append(_mount("feature-repo", f"{APP}/{conventions.FEATURE_REPO}"))
-    return tuple(made)
+    return tuple(
+        {"name": folder.volume, "mountPath": f"{APP}/{folder.path}", "readOnly": True}
+        for folder in _FOLDERS
+        if folder.files(place.model)
+    )
 
 
 def volumes(place: Place) -> tuple[Body, ...]:
     """The volumes behind `mounts`."""
-    model = place.model
-    items: list[Body] = [
-        {"key": path.replace("/", "."), "path": path} for path in _facts_files(model)
-    ]
-    sources: list[Body] = [
-        {"configMap": {"name": programs_name(place.project)}},
-        {"configMap": {"name": facts_name(model), "items": items}},
-    ]
-    programs: Fields = {"name": "programs", "projected": {"sources": sources}}
-    made: list[Body] = [traced(programs, decision("kubernetes_configuration"))]
-    if reads_reports(model):
-        made.append({"name": "reports", "configMap": {"name": reports_name(model)}})
-    if model.uses_feature_store:
-        name = feature_repo_name(place.project)
-        made.append({"name": "feature-repo", "configMap": {"name": name}})
-    return tuple(made)
+    return tuple(
+        traced(_volume(place.model, folder, files), decision("kubernetes_configuration"))
+        for folder in _FOLDERS
+        if (files := folder.files(place.model))
+    )
 
 
-def _mount(volume: str, path: str) -> Body:
-    return {"name": volume, "mountPath": path, "readOnly": True}
+def _volume(model: Model, folder: Folder, files: Files) -> Fields:
+    source: Fields = {"name": folder.config_map(model)}
+    if any(key != path for key, path in files.items()):
+        items: list[Body] = [{"key": key, "path": path} for key, path in files.items()]
+        source["items"] = items
+    return {"name": folder.volume, "configMap": source}
 
 
-def _labels(project: Project) -> Fields:
-    return {
-        "app.kubernetes.io/part-of": conventions.dns(project.name),
-        "app.kubernetes.io/managed-by": "mlopsc",
-    }
-
-
-def _facts(model: Model) -> Fields:
-    files = [f"{path.replace('/', '.')}={path}" for path in _facts_files(model)]
-    return {"name": facts_name(model), "files": traced(files, model.origin)}
-
-
-def _facts_files(model: Model) -> list[str]:
-    """The facts of a model and its tables, below the folder of the programs."""
+def _program_files(model: Model) -> Files:
+    """The programs, and the facts of the model and its tables. A key of a ConfigMap has no `/`."""
     paths = [conventions.model_facts(model.name)]
     paths += [
         conventions.source_facts(source.name)
         for source in sources_of(model)
         if source.kind is not None
     ]
-    return [path.removeprefix(f"{conventions.PROGRAMS}/") for path in paths]
+    facts = [path.removeprefix(f"{conventions.PROGRAMS}/") for path in paths]
+    return {path.replace("/", "."): path for path in (*PROGRAM_FILES, *facts)}
 
 
-def _reports(model: Model) -> Fields:
-    return {"name": reports_name(model), "files": traced(_report_files(model), model.origin)}
-
-
-def _report_files(model: Model) -> list[str]:
-    if model.monitoring is None:
-        return []
+def _report_files(model: Model) -> Files:
+    """Evidently's configurations, which the monitor reads."""
+    monitoring = model.monitoring
+    if monitoring is None or model.platform.orchestration != KUBERNETES:
+        return {}
     paths = []
-    if model.monitoring.drift is not None:
+    if monitoring.drift is not None:
         paths.append(conventions.drift_report(model.name))
-    if model.monitoring.performance:
+    if monitoring.performance:
         paths.append(conventions.performance_report(model.name))
-    return [path.removeprefix(f"{REPORTS}/") for path in paths]
+    files = [path.removeprefix(f"{REPORTS}/") for path in paths]
+    return dict(zip(files, files, strict=True))
+
+
+def _feast_files(model: Model) -> Files:
+    """Feast's configuration; what it knows of views is in its registry."""
+    return {FEAST_CONFIG: FEAST_CONFIG} if model.uses_feature_store else {}
+
+
+_FOLDERS: Final = (
+    Folder(conventions.PROGRAMS, "programs", ("platform", "orchestration"), _program_files),
+    Folder(REPORTS, "reports", ("platform", "drift"), _report_files),
+    Folder(conventions.FEATURE_REPO, "feature-repo", ("platform", "feature_store"), _feast_files),
+)

@@ -130,6 +130,10 @@ DECISIONS: Final[dict[str, str]] = {
         "has one; the names carry a hash of the content, so a run never sees half a change "
         "(https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/configmapgenerator/)"
     ),
+    "kubernetes_own": (
+        "a folder of programs or settings brings the ConfigMaps of all models; deploying or"
+        " stopping one model must not touch those of another"
+    ),
     "kubernetes_immutable": (
         "the name changes with the content, so the content never does "
         f"({_DOCS}/concepts/configuration/configmap/#configmap-immutable)"

@@ -104,7 +104,7 @@ def _run(
 
 def shell(command: str) -> tuple[str, ...]:
     """A command of the user's, which may use what a shell gives; the first failure ends it."""
-    return ("/bin/sh", "-euc", command)
+    return ("/bin/sh", "-euc", pods.literal(command))
 
 
 def variables(place: Place) -> tuple[Body, ...]:

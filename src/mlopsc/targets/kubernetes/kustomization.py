@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Draft, YamlDraft, traced
 from mlopsc.project import conventions
@@ -13,9 +13,17 @@ from mlopsc.targets.kubernetes.place import Fields, Place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlopsc.project.model import Environment, Project
+    from mlopsc.project.model import Environment
 
 Made = tuple[Place, tuple[Draft, ...]]
+
+_DELETE: Final = """\
+$patch: delete
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: of-other-models
+"""
 
 
 def of_model(place: Place, objects: tuple[Draft, ...]) -> Draft:
@@ -23,8 +31,11 @@ def of_model(place: Place, objects: tuple[Draft, ...]) -> Draft:
     resources: list[Body] = [*_bases((place,), "../../..")]
     for draft in objects:
         resources.append(traced(draft.path.rpartition("/")[2], draft.origin))
-    path = f"{place.folder}/kustomization.yaml"
-    return YamlDraft(path, place.model.origin, _body(place.environment, resources))
+    body = _body(place.environment, resources)
+    patches = _without_others(place)
+    if patches is not None:
+        body["patches"] = patches
+    return YamlDraft(f"{place.folder}/kustomization.yaml", place.model.origin, body)
 
 
 def of_environment(
@@ -56,20 +67,23 @@ def _body(environment: Environment, resources: list[Body]) -> Fields:
 
 def _bases(places: tuple[Place, ...], up: str) -> Iterator[Body]:
     """The folders whose ConfigMaps the jobs of `places` mount."""
-    running = [place for place in places if configuration.runs_jobs(place.model)]
-    if not running:
-        return
-    wanted = {conventions.PROGRAMS}
-    for place in running:
-        if configuration.reads_reports(place.model):
-            wanted.add(configuration.REPORTS)
-        if place.model.uses_feature_store:
-            wanted.add(conventions.FEATURE_REPO)
-    yield from _ordered(places[0].project, wanted, up)
-
-
-def _ordered(project: Project, wanted: set[str], up: str) -> Iterator[Body]:
-    for folder in configuration.folders(project):
-        if folder.path in wanted:
+    names = {place.model.name for place in places}
+    for folder in configuration.folders(places[0].project):
+        if names & {model.name for model in folder.models}:
             reason = decision("kubernetes_configuration")
             yield traced(f"{up}/{folder.path}", folder.origin, reason)
+
+
+def _without_others(place: Place) -> Body | None:
+    """A patch that leaves out the ConfigMaps of other models, which the same folders bring."""
+    shared = {
+        model.name
+        for folder in configuration.folders(place.project)
+        for model in folder.models
+        if place.model.name in {each.name for each in folder.models}
+    }
+    if shared <= {place.model.name}:
+        return None
+    selector = f"app.kubernetes.io/name!={conventions.dns(place.model.name)}"
+    target: Fields = {"kind": "ConfigMap", "labelSelector": selector}
+    return traced([{"target": target, "patch": _DELETE}], decision("kubernetes_own"))

@@ -84,8 +84,16 @@ def mount(volume: str, path: str) -> Body:
 
 
 def variable(name: str, value: str, *origins: Path) -> Body:
-    """An environment variable with a value."""
-    return traced({"name": name, "value": value}, *origins)
+    """An environment variable with a value, which is taken as it is written."""
+    return traced({"name": name, "value": literal(value)}, *origins)
+
+
+def literal(text: str) -> str:
+    """`text`, safe from Kubernetes' own expansion of `$(NAME)` and `$$`.
+
+    Source: the descriptions of `value`, `command` and `args` in Kubernetes' Container API.
+    """
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
 
 
 def secret_variable(project: Project, name: str, secret: SecretRef) -> Body:

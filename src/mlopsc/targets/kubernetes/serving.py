@@ -123,6 +123,7 @@ def _container(place: Place, serving: Serving) -> Fields:
     container["ports"] = ports
     env = [
         pods.variable("HOME", pods.TMP, decision("kubernetes_home")),
+        *_version(place, serving),
         *pods.variables(place.project, serving.env, serving.at("env")),
     ]
     container["env"] = env
@@ -133,6 +134,13 @@ def _container(place: Place, serving: Serving) -> Fields:
     container |= pods.container_security()
     container["volumeMounts"] = [pods.mount(pods.TMP_VOLUME, pods.TMP)]
     return container
+
+
+def _version(place: Place, serving: Serving) -> Iterator[Body]:
+    """MLServer says in its answers which version gave them."""
+    if serving.runtime == "mlserver":
+        version = place.environment.version(place.model)
+        yield pods.variable("MLSERVER_MODEL_VERSION", version, place.version_origin)
 
 
 def _port(name: str, number: int, serving: Serving) -> Body:

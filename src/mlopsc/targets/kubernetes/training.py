@@ -81,9 +81,18 @@ def _user_step(place: Place, training: Training, folders: tuple[Body, ...]) -> S
         shell(training.command),
         training.at("command"),
         training.resources,
-        (*basics(place), *folders, *own),
+        (*basics(place), *folders, *_parameters(training), *own),
         mounts,
     )
+
+
+def _parameters(training: Training) -> Iterator[Body]:
+    """The seed and the parameters, as the user's command finds them in every place it runs."""
+    yield pods.variable("MLOPS_SEED", str(training.seed), training.at("seed"))
+    for name, value in training.parameters.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        variable = conventions.environment_variable(name).replace(".", "_")
+        yield pods.variable(variable, text, training.at("parameters", name))
 
 
 def shares_memory(training: Training) -> bool:

@@ -132,9 +132,9 @@ class _Tested:
     def _case(self, name: str, traffic: Traffic, firing: Sequence[Burn]) -> Case:
         fired = [Fired(self._alerts[burn]) for burn in firing]
         series = self.series(traffic)
-        return Case(
-            self.rules, f"{self.indicator.name}: {name}", series, traffic.interval
-        ).expect(traffic.end, BURN, fired)
+        return Case(self.rules, f"{self.indicator.name}: {name}", series, traffic.interval).expect(
+            traffic.end, BURN, fired
+        )
 
     def series(self, traffic: Traffic) -> dict[str, str]:
         """The runtime's counters under this traffic; everybody else's all fail."""
@@ -169,7 +169,7 @@ class _Tested:
             **others(f"{known.latency}_count", requests, traffic.every(), self._identifying),
         }
 
-        @property
+    @property
     def _identifying(self) -> list[str]:
         """The labels that tell this model's predictions from other requests."""
         own = (one.label for one in matchers(self._metrics.matchers) if not one.fits(OTHER))
@@ -196,9 +196,7 @@ def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
         for one in recording:
             own = f"{{{equals(rules.identity)}}}"
             ratio = one.indicator.ratio(duration(window))
-            case.measure(
-                traffic.end, f"abs({ratio}{own} - 0.5) < bool 0.03", rules.identity
-            )
+            case.measure(traffic.end, f"abs({ratio}{own} - 0.5) < bool 0.03", rules.identity)
             if any(burn.long == window for burn in one.burns):
                 count = one.indicator.count(duration(window))
                 failed = half * traffic.volume
@@ -206,6 +204,3 @@ def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
                     traffic.end, f"abs({count}{own} / {failed} - 1) < bool 0.05", rules.identity
                 )
         yield case
-
-
-

@@ -1,15 +1,14 @@
 """promtool tests of a rule set: for each alert, when it fires, and the ways in which it must not.
 
-Each alert fires just beyond its limit once its `for` is over; stays quiet at the limit and just before
-`for`; and is tried without data, where only the absence of a metric is an alert. Beside the series it
-watches stand others that differ in one label, so that a matcher cannot be lost unnoticed.
+Each alert fires just beyond its limit once its `for` is over; it stays quiet at the limit and just
+before `for`; and it is tried without data, where only the absence of a metric is an alert. Beside
+the series it watches stand others that differ in one label, so that no matcher is lost unnoticed.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,8 @@ from mlopsc.targets.prometheus.rendered import rendered
 from mlopsc.targets.prometheus.sample_labels import fitting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from mlopsc.artifacts.draft import Body
 
 STEP: Final = 60
@@ -51,9 +52,7 @@ class Case:
     def expect(self, at: int, kind: str, fired: Iterable[Fired] = ()) -> Case:
         """At `at` seconds, exactly these alerts of a kind fire."""
         expected: list[Body] = [self._fired(one) for one in fired]
-        self.alerts.append(
-            {"eval_time": duration(at), "alertname": kind, "exp_alerts": expected}
-        )
+        self.alerts.append({"eval_time": duration(at), "alertname": kind, "exp_alerts": expected})
         return self
 
     def measure(self, at: int, expr: str, labels: Labels) -> Case:
@@ -80,9 +79,7 @@ class Case:
         words = texts(fired.alert, self.rules)
         return {
             "exp_labels": self.rules.labels(fired.alert),
-            "exp_annotations": {
-                name: rendered(text, fired.value) for name, text in words.items()
-            },
+            "exp_annotations": {name: rendered(text, fired.value) for name, text in words.items()},
         }
 
 
@@ -129,9 +126,6 @@ def cases(rules: RuleSet) -> Iterator[Case]:
             yield from _presence(rules, alert, alert.watch)
 
 
-
-
-
 def _fires_after(hold: int) -> int:
     """Seconds from the first evaluation that is beyond the limit to the one that fires."""
     return math.ceil(hold / STEP) * STEP
@@ -145,7 +139,7 @@ def _without_data(rules: RuleSet, testable: list[Alert]) -> Case:
     ]
     end = max((_fires_after(alert.hold) for alert in missed), default=0) + STEP
     case = Case(rules, "without data, only what must be there is missed", {})
-        for kind in sorted({alert.kind for alert in testable}):
+    for kind in sorted({alert.kind for alert in testable}):
         case.expect(end, kind, [Fired(alert) for alert in missed if alert.kind == kind])
     return case
 
@@ -159,11 +153,15 @@ def _limits(rules: RuleSet, alert: Alert, watch: Limits) -> Iterator[Case]:
         samples = fires // STEP + 1
         own = selector(watch.metric, equals(watch.labels))
         around = others(watch.metric, watch.labels, f"{beyond!r}x{samples}")
-        yield Case(
-            rules,
-            f"{_title(alert)} fires {side} {limit!r}, and not before its time",
-            {own: f"{limit!r} {beyond!r}x{samples}"},
-        ).expect(quiet, alert.kind).expect(fires, alert.kind, [Fired(alert, beyond)])
+        yield (
+            Case(
+                rules,
+                f"{_title(alert)} fires {side} {limit!r}, and not before its time",
+                {own: f"{limit!r} {beyond!r}x{samples}"},
+            )
+            .expect(quiet, alert.kind)
+            .expect(fires, alert.kind, [Fired(alert, beyond)])
+        )
         yield Case(
             rules,
             f"{_title(alert)} is quiet at {limit!r}, whatever others are",
@@ -197,14 +195,13 @@ def _age(rules: RuleSet, alert: Alert, watch: Age) -> Case:
 # --- presence ---------------------------------------------------------------------------------
 
 
-def _presence(
-    rules: RuleSet, alert: Alert, watch: Presence) -> Iterator[Case]:
+def _presence(rules: RuleSet, alert: Alert, watch: Presence) -> Iterator[Case]:
     own = _series(watch)
     seen = watch.memory is not None
     gone_at = _SEEN * STEP if seen else 0
     fires = gone_at + _fires_after(alert.hold)
     samples = fires // STEP + 1
-        # Its siblings, whose absence would be an alert of the same name.
+    # Its siblings, whose absence would be an alert of the same name.
     there = {
         _series(one.watch): f"{_healthy(one.watch)}x{samples}"
         for one in rules.alerts
@@ -227,9 +224,9 @@ def _presence(
     if watch.memory is None:
         return
     # Never seen: it may not run yet.
-    yield Case(rules, f"{_title(alert)} is quiet before it was ever there", {**around, **there}).expect(
-        fires, alert.kind
-    )
+    yield Case(
+        rules, f"{_title(alert)} is quiet before it was ever there", {**around, **there}
+    ).expect(fires, alert.kind)
 
 
 def _series(watch: Presence) -> str:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 # Python's own parser of regular expressions: there is no public one, and RE2's syntax is a subset.
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MATCHER: Final = re.compile(
     r"""\s*(?P<label>[A-Za-z_][A-Za-z0-9_]*)\s*(?P<sign>=~|!~|!=|=)\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*,?"""
@@ -65,36 +68,25 @@ def _example(pattern: str) -> str:
     return _of_sequence(parser.parse(pattern))
 
 
-def _of_sequence(sequence: Any) -> str:  # noqa: ANN401 - the parser's own nodes
+def _of_sequence(sequence: Any) -> str:
     return "".join(_of_node(code, argument) for code, argument in sequence)
 
 
-def _of_node(code: Any, argument: Any) -> str:  # noqa: ANN401
-    if code is codes.LITERAL:
-        return chr(argument)
-    if code is codes.ANY:
-        return "x"
-    if code is codes.NOT_LITERAL:
-        return "y" if argument == ord("x") else "x"
-    if code is codes.BRANCH:
-        return _of_sequence(argument[1][0])
-    if code is codes.SUBPATTERN:
-        return _of_sequence(argument[-1])
+def _of_node(code: Any, argument: Any) -> str:
     if code in {codes.MAX_REPEAT, codes.MIN_REPEAT}:
-        least, _, inner = argument
-        return _of_sequence(inner) * max(least, 1)
-    if code is codes.IN:
-        return _of_class(argument)
-    return ""  # an anchor
+        least: int = argument[0]
+        return _of_sequence(argument[2]) * least
+    write = _WRITERS.get(code)
+    return "" if write is None else write(argument)  # an anchor writes nothing
 
 
-def _of_class(members: Any) -> str:  # noqa: ANN401
+def _of_class(members: Any) -> str:
     characters = [chr(code) for code in range(0x20, 0x7F)]
     inside = re.compile(_class_text(members))
     return next((text for text in ["0", "x", *characters] if inside.fullmatch(text)), "x")
 
 
-def _class_text(members: Any) -> str:  # noqa: ANN401
+def _class_text(members: Any) -> str:
     text = ""
     for code, argument in members:
         if code is codes.NEGATE:
@@ -105,3 +97,13 @@ def _class_text(members: Any) -> str:  # noqa: ANN401
             text += f"{re.escape(chr(argument[0]))}-{re.escape(chr(argument[1]))}"
 
     return f"[{text}]"
+
+
+_WRITERS: Final[dict[Any, Callable[[Any], str]]] = {
+    codes.LITERAL: chr,
+    codes.NOT_LITERAL: lambda character: "y" if character == ord("x") else "x",
+    codes.ANY: lambda _: "x",
+    codes.BRANCH: lambda branch: _of_sequence(branch[1][0]),
+    codes.SUBPATTERN: lambda group: _of_sequence(group[-1]),
+    codes.IN: _of_class,
+}

@@ -1,0 +1,225 @@
+"""The pipeline's own file: when a pipeline is made, what jobs share, and the jobs of no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from mlopsc.artifacts.draft import Body, YamlDraft, traced
+from mlopsc.project import conventions
+from mlopsc.project.conventions import decision, program
+from mlopsc.project.model import Model, Project
+from mlopsc.targets.gitlab import (
+    data,
+    deployment,
+    evaluation,
+    flow,
+    images,
+    monitoring,
+    pins,
+    promotion,
+    rules,
+    schedules,
+    training,
+)
+from mlopsc.targets.gitlab.runtime import (
+    Job,
+    artifacts,
+    id_tokens,
+    identity_script,
+    in_environment,
+    needs,
+    python_setup,
+    services,
+)
+
+STAGES: Final = (
+    "check",
+    "data_validation",
+    "feature_engineering",
+    "model_training",
+    "model_evaluation",
+    "model_deployment",
+    "monitoring",
+)
+_GENERATED: Final = "docs.gitlab.com/ci/yaml describes every key."
+
+
+def emit(project: Project) -> Iterator[YamlDraft]:
+    """The root file, and for each model one that trains it and one that brings it out."""
+    files = {model.name: list(_model_files(project, model)) for model in project.models}
+    included = [
+        traced({"local": f"/{draft.path}"}, model.origin, decision("gitlab_include"))
+        for model in project.models
+        for draft in files[model.name]
+    ]
+    body: dict[str, Body] = {
+        "stages": traced(list(STAGES), decision("gitlab_stages")),
+        "workflow": traced(_workflow(), decision("gitlab_one_pipeline")),
+        "default": _default(project),
+        **({"include": included} if included else {}),
+        **dict(_templates(project)),
+        "check": _check(),
+        **dict(data.project_jobs(project)),
+        **dict(deployment.project_jobs(project)),
+    }
+    if schedules.needed(project):
+        body[schedules.JOB] = schedules.job(project)
+    yield YamlDraft(project.ci.file, project.origin, body)
+    for model in project.models:
+        yield from files[model.name]
+
+
+def _workflow() -> Body:
+    cancel = traced({"on_new_commit": "interruptible"}, decision("gitlab_auto_cancel"))
+    keep = traced({"on_new_commit": "none"}, decision("gitlab_auto_cancel"))
+    return {
+        "rules": [
+            rules.rule(rules.MERGE_REQUEST, auto_cancel=cancel),
+            rules.rule(rules.DEFAULT_BRANCH, auto_cancel=keep),
+        ]
+    }
+
+
+def _default(project: Project) -> Body:
+    body: Job = {
+        "image": traced(pins.PYTHON, decision("gitlab_pinned_images")),
+        "interruptible": traced(True, decision("gitlab_interruptible")),
+        "retry": traced(
+            {"max": 2, "when": ["runner_system_failure", "scheduler_failure", "api_failure"]},
+            decision("gitlab_retry"),
+        ),
+        "timeout": "1h",
+    }
+    chosen = project.ci.tags.get("default", ())
+    if chosen:
+        body["tags"] = traced(list(chosen), project.ci.at("tags", "default"))
+    return traced(body, decision("gitlab_retry"))
+
+
+# --- hidden jobs that others extend ------------------------------------------------------------
+
+
+def _templates(project: Project) -> Iterator[tuple[str, Body]]:
+    tokens = id_tokens(project)
+    identity = identity_script(project)
+    shared: Job = {
+        **({"id_tokens": tokens} if tokens else {}),
+        **({"before_script": identity} if identity else {}),
+    }
+    if shared:
+        yield ".identity", traced(shared, decision("gitlab_id_tokens"))
+    cache: Job = {
+        "key": {"files": [conventions.PROGRAM_REQUIREMENTS, "requirements.txt"]},
+        "paths": [".cache/pip"],
+    }
+    python: Job = {
+        **({"extends": ".identity"} if shared else {}),
+        "variables": {
+            "PIP_CACHE_DIR": "$CI_PROJECT_DIR/.cache/pip",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        },
+        "cache": traced(cache, decision("gitlab_cache")),
+        "before_script": [*identity, *python_setup()],
+    }
+    yield ".python", traced(python, decision("gitlab_python"))
+    if images.needed(project):
+        yield ".image", images.template(project)
+    if deployment.needed(project) or any(map(flow.trains_in_kubernetes, project.models)):
+        yield ".kubernetes", deployment.template()
+    if promotion.needed(project):
+        yield ".promote", promotion.template()
+
+
+def _check() -> Body:
+    quality, junit = "gl-code-quality-report.json", "mlopsc-junit.xml"
+    body: Job = {
+        "stage": "check",
+        "rules": [
+            rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+            rules.rule(rules.MERGE_REQUEST),
+            rules.rule(rules.PUSH),
+        ],
+        "timeout": "10m",
+        "before_script": [promotion.INSTALL],
+        "script": [
+            "status=0",
+            f"mlopsc check --format gitlab > {quality} || status=$?",
+            f"mlopsc check --format junit > {junit} || status=$?",
+            "mlopsc check || status=$?",
+            'exit "$status"',
+        ],
+        "artifacts": artifacts(
+            quality, when="always", reports={"codequality": quality, "junit": junit}
+        ),
+    }
+    return traced(body, decision("gitlab_check"))
+
+
+# --- a model's two files ------------------------------------------------------------------------
+
+
+def _model_files(project: Project, model: Model) -> Iterator[YamlDraft]:
+    trained = _training_jobs(project, model)
+    if trained:
+        yield YamlDraft(conventions.model_pipeline(model.name), model.origin, trained)
+    brought: dict[str, Body] = {
+        **dict(deployment.model_jobs(project, model)),
+        **dict(monitoring.model_jobs(project, model)),
+    }
+    if brought:
+        yield YamlDraft(flow.deployments(model.name), model.origin, brought)
+
+
+def _training_jobs(project: Project, model: Model) -> dict[str, Body]:
+    made = model.training
+    if made is None:
+        return dict(images.model_jobs(project, model))
+    environment = in_environment(project, made.environment)
+    folder = f"$CI_PROJECT_DIR/build/{model.name}"
+    shared = services(environment)
+    judged = [model.evaluation.origin] if model.evaluation is not None else []
+    variables: dict[str, Body] = {
+        conventions.DATA_VARIABLE: f"{folder}/data",
+        conventions.OUT_VARIABLE: f"{folder}/out",
+        conventions.ENVIRONMENT_VARIABLE: traced(environment.name, made.at("environment")),
+        "MLOPS_CONTRACT": traced(
+            flow.contract(model, made),
+            model.target.origin,
+            model.at("features"),
+            made.origin,
+            *judged,
+            decision("gitlab_contract"),
+        ),
+        **shared,
+    }
+    origins = (made.at("paths"), made.at("schedule"), decision("gitlab_rules"))
+    jobs: dict[str, Body] = {
+        f".{model.name}:training": {
+            "rules": traced(flow.training_rules(project, model, merge_requests=_in_merge_requests(model)), *origins),
+            "variables": variables,
+        },
+    }
+    if flow.registers(project):
+        jobs[f".{model.name}:release"] = {
+            "rules": traced(flow.training_rules(project, model, merge_requests=False), *origins),
+            "variables": variables,
+        }
+    for made_jobs in (
+        images.model_jobs(project, model),
+        data.model_jobs(project, model, made),
+        training.model_jobs(project, model, made),
+        evaluation.model_jobs(project, model, made),
+        images.serving_jobs(project, model),
+        promotion.first(project, model),
+    ):
+        jobs.update(made_jobs)
+    return jobs
+
+
+def _in_merge_requests(model: Model) -> bool:
+    """A Job in the cluster ends with a version; a merge request must not make one."""
+    return not flow.trains_in_kubernetes(model)
+
+
+__all__ = ["STAGES", "emit", "needs", "program"]

@@ -1,0 +1,116 @@
+"""Whatever stands in a document, parse gives a spec or says what is wrong at a place in it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlopsc.diagnostics.finding import Rejected
+from mlopsc.spec.parse import parse_spec
+from spec.documents import FULL, SMALLEST, document, document_of
+
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
+
+BASES = [document(FULL).data, document(SMALLEST).data]
+
+texts = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["Column", "str", "int", "[key]", "SecretRef", "name", "x-a", "${x}", "../x"]),
+    st.sampled_from(["replica", "type", "schedules", "metrics", "${", "a:b", "1d", "30%", "int64"]),
+)
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), texts, st.just(10**400), st.just("")
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def nodes(data: Any, path: Path = ()) -> list[Path]:
+    found = [path]
+    if isinstance(data, dict):
+        for key, value in data.items():
+            found += nodes(value, (*path, key))
+    elif isinstance(data, list):
+        for position, item in enumerate(data):
+            found += nodes(item, (*path, position))
+    return found
+
+
+def holder(data: Any, path: Path) -> Any:
+    for step in path[:-1]:
+        data = data[step]
+    return data
+
+
+def mutate(data: dict[str, Any], draw: st.DrawFn) -> None:
+    path = draw(st.sampled_from([p for p in nodes(data) if p] or [()]))
+    if not path:
+        return
+    where, step = holder(data, path), path[-1]
+    change = draw(st.sampled_from(["delete", "rename", "replace", "add"]))
+    if change == "replace" or isinstance(where, list):
+        where[step] = draw(values)
+    elif change == "delete":
+        del where[step]
+    elif change == "rename":
+        where[draw(texts)] = where.pop(step)
+    else:
+        where[draw(texts)] = draw(values)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    data = copy.deepcopy(draw(st.sampled_from(BASES)))
+    for _ in range(draw(st.integers(1, 4))):
+        mutate(data, draw)
+    return data
+
+
+@settings(deadline=None, max_examples=400)
+@given(mutated())
+def test_a_spec_or_findings_with_a_place(data: dict[str, Any]) -> None:
+    whole = document_of(data)
+    try:
+        parse_spec(whole)
+    except Rejected as rejected:
+        known = set(whole.values)
+        places = []
+        assert rejected.findings
+        for finding in rejected.findings:
+            assert finding.at in known
+            assert "\n" not in finding.message
+            assert len(finding.message) < 1000
+            places.append(whole.place(finding.at, on_key=finding.on_key))  # type: ignore[arg-type]
+        assert places == sorted(places, key=lambda place: (place.line, place.column))
+        at = [finding.at for finding in rejected.findings]
+        assert len(at) == len(set(at))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(texts, values, max_size=5))
+def test_any_mapping(data: dict[str, Any]) -> None:
+    try:
+        parse_spec(document_of(data))
+    except Rejected as rejected:
+        assert rejected.findings
+    else:
+        raise AssertionError("nothing here names its apiVersion")
+
+
+@settings(deadline=None, max_examples=100)
+@given(mutated())
+def test_the_same_document_gives_the_same_answer(data: dict[str, Any]) -> None:
+    def answer() -> object:
+        try:
+            return repr(parse_spec(document_of(data)))
+        except Rejected as rejected:
+            return rejected.findings
+
+    assert answer() == answer()
