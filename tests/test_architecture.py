@@ -65,7 +65,9 @@ def _imports(path: Path) -> list[tuple[str, bool, bool]]:
     def visit(node: ast.AST, *, top: bool, typing: bool) -> None:
         for child in ast.iter_child_nodes(node):
             inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
-            types = typing or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
+            types = typing or (
+                isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            )
             if isinstance(child, ast.Import):
                 found.extend((alias.name, top, typing) for alias in child.names)
             elif isinstance(child, ast.ImportFrom) and child.module:
@@ -74,7 +76,9 @@ def _imports(path: Path) -> list[tuple[str, bool, bool]]:
                 if child.module == "mlopsc" or child.module.startswith("mlopsc."):
                     names = [
                         f"{child.module}.{alias.name}"
-                        if (SOURCE.parent / child.module.replace(".", "/") / f"{alias.name}.py").is_file()
+                        if (
+                            SOURCE.parent / child.module.replace(".", "/") / f"{alias.name}.py"
+                        ).is_file()
                         or (SOURCE.parent / child.module.replace(".", "/") / alias.name).is_dir()
                         else child.module
                         for alias in child.names
@@ -87,7 +91,7 @@ def _imports(path: Path) -> list[tuple[str, bool, bool]]:
 
 
 def _allowed(room: str, module: str, own: str) -> bool:
-    if module in ("", "__init__") or module.split(".")[0] == room:
+    if module in ("", "__init__") or module.split(".", maxsplit=1)[0] == room:
         # Targets never see each other.
         if room == "targets" and own.count(".") and module.count("."):
             return own.split(".")[1] == module.split(".")[1]

@@ -26,7 +26,11 @@ def generated(project: Path) -> dict[str, bytes]:
 def mlopsc(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mlopsc", *arguments],
-        cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -45,11 +49,18 @@ def copied(name: str, to: Path, *, outputs: bool) -> Path:
     "environment",
     [
         {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Pacific/Apia"},
-        {"PYTHONHASHSEED": "424242", "LC_ALL": "C.UTF-8", "TZ": "America/New_York", "PYTHONUTF8": "1"},
+        {
+            "PYTHONHASHSEED": "424242",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "America/New_York",
+            "PYTHONUTF8": "1",
+        },
     ],
     ids=["C", "UTF-8"],
 )
-def test_compiles_to_the_committed_bytes(name: str, environment: dict[str, str], tmp_path: Path) -> None:
+def test_compiles_to_the_committed_bytes(
+    name: str, environment: dict[str, str], tmp_path: Path
+) -> None:
     project = copied(name, tmp_path, outputs=False)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -42,7 +42,9 @@ def test_a_spec_line_is_named() -> None:
     path = "k8s/production/delay/horizontalpodautoscaler.yaml"
     artifact = next(each for each in compilation.artifacts() if each.path == path)
     line = next(
-        number for number, text in enumerate(artifact.text.splitlines(), 1) if "maxReplicas: 6" in text
+        number
+        for number, text in enumerate(artifact.text.splitlines(), 1)
+        if "maxReplicas: 6" in text
     )
     answer = explain(compilation, path, line)
     assert answer is not None

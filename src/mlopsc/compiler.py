@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mlopsc.artifacts.draft import Artifact
 from mlopsc.artifacts.render import render
 from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
 from mlopsc.diagnostics.finding import Rejected
-from mlopsc.project.model import Project
 from mlopsc.project.resolve import resolve
 from mlopsc.rules import check
 from mlopsc.source.compose import compose
-from mlopsc.source.document import Document, Source
 from mlopsc.source.yaml import read_yaml
 from mlopsc.spec.parse import parse_spec
 from mlopsc.targets import TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.artifacts.draft import Artifact
+    from mlopsc.project.model import Project
+    from mlopsc.source.document import Document, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,10 @@ def compile_spec(source: Source) -> Compilation:
     """
     document: Document | None = None
     try:
-        document = read_yaml(source)                # text       → data with places
-        specs = compose(document).map(parse_spec)   # data       → what the user asked for
-        project = resolve(specs)                    # the asking → the facts, names followed
-        findings = check(project)                   # the facts  → what does not hold
+        document = read_yaml(source)  # text       → data with places
+        specs = compose(document).map(parse_spec)  # data       → what the user asked for
+        project = resolve(specs)  # the asking → the facts, names followed
+        findings = check(project)  # the facts  → what does not hold
         if any(finding.severity == "error" for finding in findings):
             raise Rejected(findings)
     except Rejected as rejected:

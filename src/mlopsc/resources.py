@@ -23,8 +23,15 @@ ROOT: Final = _root()
 
 
 def resource_path(name: str) -> str:
-    """The file of a resource, such as `templates/feast/definitions.py.j2`."""
-    return os.path.join(ROOT, *name.split("/"))  # noqa: PTH118
+    """The file of a resource, such as `templates/feast/definitions.py.j2`.
+
+    Raises:
+        ValueError: for a name that leads out of `ROOT`.
+    """
+    steps = name.split("/")
+    if not all(steps) or ".." in steps:
+        raise ValueError(f"{name!r} is no name of a resource")
+    return os.path.join(ROOT, *steps)  # noqa: PTH118
 
 
 def read_bytes(name: str) -> bytes:

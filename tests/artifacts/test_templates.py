@@ -6,8 +6,7 @@ import ast
 import shlex
 import subprocess
 import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pytest
@@ -26,6 +25,9 @@ from mlopsc.artifacts.literals import (
 from mlopsc.artifacts.render import HEADER, render
 from mlopsc.artifacts.templates import render_string, template_environment
 from mlopsc.artifacts.trace import causes_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -103,12 +105,15 @@ def test_lines_name_their_causes(templates: Path) -> None:
 def test_causes_can_be_nested(templates: Path) -> None:
     artifact = rendered(
         templates,
-        "{{ cause_from(('a',)) }}\n{{ cause_from(('b',)) }}\none\n{{ cause_to() }}\ntwo\n{{ cause_to() }}\nend",
+        "{{ cause_from(('a',)) }}\n{{ cause_from(('b',)) }}\none\n{{ cause_to() }}\n"
+        "two\n{{ cause_to() }}\nend",
     )
     assert answers(artifact) == [("one", (("b",),)), ("two", (("a",),)), ("end", (("whole",),))]
 
 
-@pytest.mark.parametrize("template", ["{{ cause_from(('a',)) }}\n", "{{ cause() }}\n", "{{ cause_to() }}\n"])
+@pytest.mark.parametrize(
+    "template", ["{{ cause_from(('a',)) }}\n", "{{ cause() }}\n", "{{ cause_to() }}\n"]
+)
 def test_a_cause_that_does_not_close_or_names_nothing_is_refused(
     templates: Path, template: str
 ) -> None:
@@ -116,7 +121,7 @@ def test_a_cause_that_does_not_close_or_names_nothing_is_refused(
         rendered(templates, template)
 
 
-@pytest.mark.parametrize("text", ["\0abc:0\0", "a\0b", "\0" + "0" * 16 + ":0\0"])
+@pytest.mark.parametrize("text", ["\0abc:0\0", "a\0b", "\0" + "0" * 16 + ":0\0", "\0001"])
 def test_text_of_a_spec_cannot_look_like_a_cause(templates: Path, text: str) -> None:
     with pytest.raises(ValueError, match="zero character"):
         rendered(templates, "{{ text }}{{ cause(('a',)) }}\n", text=text)
@@ -140,7 +145,11 @@ def test_a_copied_file_is_the_same_bytes(templates: Path) -> None:
     (templates / "p.py").write_text(content, encoding="utf-8", newline="")
     artifact = render(CopyDraft("mlops/p.py", ("project",), "p.py"), "programs")
     assert artifact.text == content
-    assert [causes_of(artifact, line) for line in (1, 2, 3)] == [(("project",),), (("project",),), ()]
+    assert [causes_of(artifact, line) for line in (1, 2, 3)] == [
+        (("project",),),
+        (("project",),),
+        (),
+    ]
 
 
 @pytest.mark.parametrize("name", ["../schemas/x", "a/../../x", "/etc/passwd", "a//b", ""])
@@ -214,4 +223,7 @@ def test_markdown_is_only_text() -> None:
 
 
 def test_a_short_template_needs_no_file() -> None:
-    assert render_string("{{ a | sh }} {{ b | toml }}", {"a": "x y", "b": [1, "z"]}) == "'x y' [1, \"z\"]"
+    assert (
+        render_string("{{ a | sh }} {{ b | toml }}", {"a": "x y", "b": [1, "z"]})
+        == "'x y' [1, \"z\"]"
+    )

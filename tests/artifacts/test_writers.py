@@ -1,4 +1,4 @@
-"""What the writers write is what readers read back, YAML 1.1 and 1.2 alike, and every line has a cause."""
+"""What is written is read back, by YAML 1.1 and 1.2 readers, and every line has a cause."""
 
 from __future__ import annotations
 
@@ -14,29 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from artifacts.hostile import HOSTILE
 from mlopsc.artifacts.draft import Artifact, JsonDraft, Traced, YamlDraft, traced
 from mlopsc.artifacts.render import HEADER, render
 from mlopsc.artifacts.trace import causes_of, lines_of
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
-
-HOSTILE = """
-y Y n N yes Yes YES no No NO on On ON off Off OFF true True TRUE false null Null NULL ~ nan NaN inf .inf .Inf
--.inf +.inf .nan .NAN <<  = 12e5 1e3 1E3 1e-3 1.5e3 .5 5. 0o17 0O17 017 08 0x1F 0X1f 0b101 1_000 1,000 +1 -1 - --
---- ... -- -a --port 22:22 1:30:00 190:20:30.15 2024-01-01 2024-1-1 2024-01-01T10:00:00Z 20240101 1.2.3 v1.2.3 500m
-16Gi 7d 30% 10.0.0.0/8 a:b a: :a : a#b #a a# ! !a !!str &a *a ? ?a | > [ ] { } [a] {a} , a,b ' " '' "" 'a' "a" % %a
-@a `a \\ \\n ${VAR} $(cmd) {{x}} ${{x}} a{b} /path ./x ../x ~/x é 名前 😀 👩‍👩‍👧 ❤️ 0 00 0.0 -0 -0.0 1e999 0x 0o _ __ _1 1_ e5 1e e
-infinity Infinity 1__0 0b 0o8 09 1.e5 1d 5e 0x1p-2 1: :1 a\tb \t
-""".split() + [
-    "", " ", "  ", " a", "a ", "a: b", "a :b", "a : b", "a #b", "a # b", "- a", "-  a", "? a", ": a", "a:", "# a",
-    "--- a", "... a", "---", "\n", "\n\n", "a\n", "a\nb", "a\nb\n", "a\nb\n\n", "\na", "\n a", " a\nb", "\ta\nb",
-    "a\n\tb", "a\n  b\n", "a\n \nb", "a\n\t\nb", "a \nb", "a\n\n\nb\n", "a\r\nb", "a\rb", "\r", "a\x85b", "\x85",
-    "a\u2028b", "a\u2029b\n", "\ufeff", "a\ufeff\nb", "\x00", "a\x00b\n", "\x07\x1b[31m", "\x7f", "\x9f", "\xa0",
-    "\xad", "\u202e", "\ufffe", "\uffff", "\ue000", "\U0010ffff", "\U000e0001", "\u3000", "\u2003a", "a\u2003",
-    "%YAML 1.2\n---\n", "a\n---\nb", "a\n...\n", "#a\nb", "a\n#b\n", "- a\n- b\n", "a: 1\nb: 2\n", "'\n'", '"\n', "\\\n",
-    "x" * 2000, "x " * 2000, "|\n", ">-\na", "a\n" * 50, "{{ $labels.model }}: \"x\"", "k" * 1100, "é" * 1100,
-    'sum(rate(x{a="b"}[5m])) > 0.1', "rate(x[5m]) # c", "if [ -f x ]; then\n  echo 'a: b'\nfi\n", "\tmake\n\tall\n",
-]  # fmt: skip
 
 SAFE_12 = YAML(typ="safe", pure=True)
 SAFE_12.version = (1, 2)
@@ -54,7 +37,9 @@ BODIES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXT, inner, max_size=4)),
     max_leaves=15,
 )
-ORIGINS = st.lists(st.sampled_from(["models", "churn", "slo", "target"]), min_size=1, max_size=3).map(tuple)
+ORIGINS = st.lists(
+    st.sampled_from(["models", "churn", "slo", "target"]), min_size=1, max_size=3
+).map(tuple)
 TRACED = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
@@ -132,11 +117,7 @@ def test_a_float_is_the_same_float(value: float) -> None:
 
 @given(BODIES)
 def test_json_reads_back(body: Any) -> None:
-    written = json_text(body)
-    assert same(json.loads(written), body)
-    assert written.isascii() or json.dumps(body, indent=2, ensure_ascii=False) + "\n" == written or any(
-        character in written for character in "\\"
-    )
+    assert same(json.loads(json_text(body)), body)
 
 
 @given(st.recursive(LEAVES.filter(lambda leaf: not isinstance(leaf, str)) | st.text("aé\n\"\\ 名"),
@@ -160,7 +141,7 @@ def test_the_look_of_yaml() -> None:
             "cron": "0 3 * * 1",
             "version": "1.10",
             "quote": 'say "no"',
-            "both": "it's \"so\"",
+            "both": 'it\'s "so"',
             "template": "{{ $labels.model }}",
             "rate": 1e-05,
         },
@@ -198,8 +179,8 @@ def test_the_look_of_yaml() -> None:
         "  every: 30s\n"
         "  cron: 0 3 * * 1\n"
         '  version: "1.10"\n'
-        "  quote: say \"no\"\n"
-        "  both: it's \"so\"\n"
+        '  quote: say "no"\n'
+        '  both: it\'s "so"\n'
         '  template: "{{ $labels.model }}"\n'
         "  rate: 1.0e-05\n"
     )
@@ -215,14 +196,23 @@ def test_shared_parts_are_written_out_and_nothing_is_folded() -> None:
 
 def test_a_long_key_is_read_back() -> None:
     key = "k" * 3000
-    for value in ("text", "a\nb\n", [], {}, [1, {"x": 2}], {"x": {"y": 1}}, None, traced({"x": 1}, ("a",))):
+    for value in (
+        "text",
+        "a\nb\n",
+        [],
+        {},
+        [1, {"x": 2}],
+        {"x": {"y": 1}},
+        None,
+        traced({"x": 1}, ("a",)),
+    ):
         reads = bare(value)
         assert yaml.safe_load(yaml_text({key: value, "z": 1})) == {key: reads, "z": 1}
         assert SAFE_12.load(yaml_text([{key: value, "z": 1}])) == [{key: reads, "z": 1}]
         assert read_yaml(Source("a", yaml_text({"a": {key: value}}))).data == {"a": {key: reads}}
 
 
-class Word(str, enum.Enum):
+class Word(str, enum.Enum):  # noqa: UP042 - its str() is not its value, unlike StrEnum's
     YES = "yes"
 
 
@@ -245,9 +235,11 @@ def test_what_is_no_plain_data_is_a_mistake_of_ours(write: Any, body: Any) -> No
 
 
 @pytest.mark.parametrize("write", [yaml_text, json_text])
-@pytest.mark.parametrize("body", ["\ud800", {"a": "x\udfff\n"}, {"\ud83d": 1}, [float("nan")], -float("inf")])
+@pytest.mark.parametrize(
+    "body", ["\ud800", {"a": "x\udfff\n"}, {"\ud83d": 1}, [float("nan")], -float("inf")]
+)
 def test_what_no_file_can_hold_is_refused(write: Any, body: Any) -> None:
-    with pytest.raises(ValueError, match="cannot be written|no number|not a number"):
+    with pytest.raises(ValueError, match=r"cannot be written|not a number"):
         write(body)
 
 
@@ -265,8 +257,10 @@ def test_every_line_has_a_cause_and_inner_ones_lie_in_outer_ones(draft: Any, bod
     for number, inner in enumerate(artifact.causes):
         assert 1 <= inner.first <= inner.last <= last
         for outer in artifact.causes[:number]:  # nested or apart, never crossing
-            assert inner.last < outer.first or outer.last < inner.first or (
-                outer.first <= inner.first and inner.last <= outer.last
+            assert (
+                inner.last < outer.first
+                or outer.last < inner.first
+                or (outer.first <= inner.first and inner.last <= outer.last)
             )
 
 
@@ -276,9 +270,15 @@ def test_causes_cost_nothing_in_the_text(body: Any) -> None:
     assert json_text(body) == json_text(bare(body))
 
 
+RULE = traced({"alert": "X", "for": traced("10m", ("for",))}, ("rule", 0))
 BODY = {
     "groups": traced(
-        [{"name": "a", "rules": [traced({"alert": "X", "for": traced("10m", ("for",))}, ("rule", 0)), "y"]}],
+        [
+            {
+                "name": "a",
+                "rules": [traced({"alert": "X", "for": traced("10m", ("for",))}, ("rule", 0)), "y"],
+            }
+        ],
         ("groups",),
     ),
     "text": traced("a\nb\n", ("text",)),
@@ -302,7 +302,7 @@ def test_yaml_lines_know_their_cause() -> None:
         ("rules:", ("groups",)),
         ("- alert: X", ("rule", 0)),
         ("for: 10m", ("for",)),
-        ("- y", ("groups",)),
+        ('- "y"', ("groups",)),
         ("text: |", ("text",)),
         ("a", ("text",)),
         ("b", ("text",)),
@@ -338,7 +338,9 @@ def test_a_path_knows_its_lines() -> None:
     assert lines_of(artifact, ("nothing",)) == ()
 
 
-@pytest.mark.parametrize("body", ["text", "a\nb\n", None, [], {}, 1, 1.5, ["a"], traced("x", ("a",))])
+@pytest.mark.parametrize(
+    "body", ["text", "a\nb\n", None, [], {}, 1, 1.5, ["a"], traced("x", ("a",))]
+)
 def test_any_body_can_be_a_whole_file(body: Any) -> None:
     assert yaml.safe_load(yaml_text(body)) == bare(body)
     assert json.loads(json_text(body)) == bare(body)

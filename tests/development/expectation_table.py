@@ -1,6 +1,6 @@
 """Writes src/mlopsc/project/expectations.py from the JSON schemas that Great Expectations ships.
 
-    .tools/core/bin/python tests/development/expectation_table.py > src/mlopsc/project/expectations.py
+.tools/core/bin/python tests/development/expectation_table.py > src/mlopsc/project/expectations.py
 """
 
 from __future__ import annotations

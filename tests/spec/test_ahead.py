@@ -42,7 +42,7 @@ def test_it_gives_what_the_models_give(text: str) -> None:
     assert plain(validator.validate_python(written)) == plain(Spec.model_validate(written))
 
 
-def test_another_release_of_pydantic_core_means_the_models(monkeypatch) -> None:
+def test_another_release_of_pydantic_core_means_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_schema, "PYDANTIC_CORE", "0.0.0")
     parse._written_ahead.cache_clear()
     try:

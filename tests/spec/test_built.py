@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlopsc.spec import codes
-from mlopsc.spec.built import BUILT, NOT_BUILT
+from mlopsc.spec.built import BUILT, NOT_BUILT, NotBuilt
 from mlopsc.spec.groups import MISPLACED
 from mlopsc.spec.patterns import matches
 from mlopsc.spec.schema import entries, json_schema
@@ -72,7 +72,7 @@ def test_what_is_built_is_in_the_language() -> None:
 
 
 @pytest.mark.parametrize("row", NOT_BUILT, ids=lambda row: ".".join(row.path))
-def test_what_is_refused_is_in_the_language(row) -> None:
+def test_what_is_refused_is_in_the_language(row: NotBuilt) -> None:
     if not row.works:
         assert any(matches(row.path, leaf) for leaf in LEAVES)
     else:

@@ -61,7 +61,7 @@ def test_every_key_has_a_description_a_default_and_an_example(
     assert re.match(r"[A-Z`a-z].*[.]$", schema["description"], re.DOTALL)
     assert schema["examples"]
     stated = "default" in schema
-    said = re.search(r"[Ww]ithout (it|any)|needed with", schema["description"])
+    said = re.search(r"[Ww]ithout (it|any)|needed (with|by)", schema["description"])
     assert required or stated or said, f"{where} does not say what its absence means"
 
 
@@ -91,8 +91,6 @@ def test_every_example_is_valid(path: Path) -> None:
 def test_an_editor_sees_the_same_mistakes(
     old: str, new: str, code: str, at: str, words: str
 ) -> None:
-    if new == "min: .inf}":
-        return  # JSON has no infinity
     assert not VALIDATOR.is_valid(document(SMALLEST.replace(old, new, 1)).data)
 
 
@@ -123,5 +121,6 @@ def test_patterns_are_those_every_engine_knows() -> None:
     found = set(patterns(SCHEMA))
     assert len(found) > 40
     for pattern in found:
-        assert not re.search(r"\(\?[=!<]|\\[dwbAZQ]|\\[\"'%#@&,;:=~`<>-]", pattern), pattern
+        plain = pattern.replace("\\\\", "")
+        assert not re.search(r"\(\?[=!<]|\\[^sxt.*^$+?(){}|/\[\]]", plain), pattern
         assert pattern.startswith("^")

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlopsc.spec import words
 
-RIGHT = {
+RIGHT: dict[str, list[object]] = {
     "Name": ["a", "churn_2", "a" * 40],
     "ColumnName": ["customerID", "A", "x" * 63],
     "Reference": ["view", "view:Field"],
@@ -43,7 +43,7 @@ RIGHT = {
     "SlackChannel": ["#growth-ml", "@someone"],
     "Step": ["5%", "100%", "approve"],
 }
-WRONG = {
+WRONG: dict[str, list[object]] = {
     "Name": ["", "A", "1a", "a-b", "a" * 41, "a\n", "a.b", 3, None],
     "ColumnName": ["", "1", "a b", "a-b", "x" * 64, "_a", "a'"],
     "Reference": ["a:", ":a", "a:b:c", "A"],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mlopsc.diagnostics.finding import Path
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-Body: TypeAlias = "None | bool | int | float | str | Sequence[Body] | Mapping[str, Body] | Traced"
+    from mlopsc.diagnostics.finding import Path
+
+Body: TypeAlias = "bool | int | float | str | Sequence[Body] | Mapping[str, Body] | Traced | None"
 """Plain data for the YAML and JSON writers, any part of it wrapped in `Traced`."""
 
 
@@ -85,7 +87,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file as it will stand on disk.
+    r"""A file as it will stand on disk.
 
     Attributes:
         path: relative to the project, with `/`.

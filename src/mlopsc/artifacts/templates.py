@@ -44,17 +44,18 @@ def write_text(draft: TextDraft, header: str) -> tuple[str, tuple[Cause, ...]]:
     marks = _Marks()
     functions = {"cause": marks.line, "cause_from": marks.begin, "cause_to": marks.end}
     context: dict[str, Any] = {**draft.context, **functions, "header": header}
-    text = templatetemplate_environment().get_template(draft.template).render(context)
+    text = template_environment().get_template(draft.template).render(context)
     return marks.removed_from(text, draft.origin)
 
 
 def render_string(template: str, context: Mapping[str, Any]) -> str:
     """A short template given as text; the same filters, no causes."""
-    return templatetemplate_environment().from_string(template).render(context)
+    return template_environment().from_string(template).render(context)
 
 
 @cache
 def template_environment() -> Environment:
+    """The environment, made once: its templates stay compiled for the next draft."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
@@ -97,7 +98,7 @@ class _Marks:
 
     def removed_from(self, text: str, origin: Path) -> tuple[str, tuple[Cause, ...]]:
         """`text` without marks, and the causes they meant, outer before inner."""
-        pattern = re.compile(rf"[ \t]*\0{self._nonce}:([0-9]+)\0")
+        pattern = re.compile(rf"[ \t]*\x00{self._nonce}:([0-9]+)\x00")
         lines: list[str] = []
         causes: list[Cause] = []
         open_: list[tuple[int, tuple[Path, ...]]] = []

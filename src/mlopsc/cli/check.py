@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mlopsc.cli.project import Stopped, compile_at, find, placed, show, spec_argument
-from mlopsc.diagnostics.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.diagnostic import Diagnostic
 
 FORMATS = ("text", "json", "gitlab", "sarif", "junit")
 
@@ -13,11 +17,15 @@ FORMATS = ("text", "json", "gitlab", "sarif", "junit")
 @click.command("check")
 @spec_argument
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True,
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
     help="text for people, the others for tools.",
 )
 def command(spec: str, format_: str) -> int:
-    """Say what is wrong with SPEC, and whether the committed files are what it compiles to.
+    r"""Say what is wrong with SPEC, and whether the committed files are what it compiles to.
 
     Also names the next rung: what one more line would add. Writes nothing. Exit 0 clean, 1 findings.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(
     spec: str, environment: str | None, target: str | None, output: str | None, dry_run: bool
 ) -> int:
-    """Write the files that SPEC (a file, or the folder of mlops.yaml) describes.
+    r"""Write the files that SPEC (a file, or the folder of mlops.yaml) describes.
 
     Only files mlopsc made are changed or removed; a second compile changes nothing.
 
@@ -40,8 +40,12 @@ def command(
         artifacts, partial = select(compilation, environment, target)
         root = output or place.root
         plan = make_plan(
-            artifacts, root, read_lock(root), {place.name: data},
-            partial=partial, command=f"mlopsc compile {spec}" if spec != "." else "mlopsc compile",
+            artifacts,
+            root,
+            read_lock(root),
+            {place.name: data},
+            partial=partial,
+            command=f"mlopsc compile {spec}" if spec != "." else "mlopsc compile",
         )
         if not dry_run:
             apply(plan, root)

@@ -12,7 +12,7 @@ _CODE = re.compile(r"[YSNRAW]\d{3}", re.IGNORECASE)
 @click.command("explain")
 @click.argument("what", metavar="CODE|KEY")
 def command(what: str) -> int:
-    """Explain a code such as N002, or a key such as models.*.serving.slo.
+    r"""Explain a code such as N002, or a key such as models.*.serving.slo.
 
     \b
     Example: mlopsc explain R304
@@ -30,7 +30,10 @@ def command(what: str) -> int:
         return 0
     description = describe(tuple(what.strip(".").split(".")))
     if description is None:
-        click.echo(f"the language has no key '{what}'; write it with dots, as models.*.serving.slo", err=True)
+        click.echo(
+            f"the language has no key '{what}'; write it with dots, as models.*.serving.slo",
+            err=True,
+        )
         return 1
     click.echo(description, nl=False)
     return 0

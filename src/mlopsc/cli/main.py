@@ -52,7 +52,9 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(f"no such command '{args[0]}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+            ctx.fail(
+                f"no such command '{args[0]}'" + (f"; did you mean '{near[0]}'?" if near else "")
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -64,7 +66,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlopsc")
 def mlopsc() -> None:
-    """One mlops.yaml, compiled into the files that run a machine-learning system.
+    r"""One mlops.yaml, compiled into the files that run a machine-learning system.
 
     \b
     Example: mlopsc compile && git add -A && git commit

@@ -13,7 +13,7 @@ from mlopsc.cli.project import Stopped, compile_at, find, placed, show
 @click.option("--env", "environment", required=True, metavar="ENV", help="Where it is to run.")
 @click.option("--spec", default=".", help="The spec or its folder.")
 def command(model: str, version: str, environment: str, spec: str) -> int:
-    """Write into the spec that VERSION of MODEL runs in ENV. Compile and commit are yours.
+    r"""Write into the spec that VERSION of MODEL runs in ENV. Compile and commit are yours.
 
     Changes that one line and keeps every comment. To roll back, `git revert` the commit.
 

@@ -7,7 +7,7 @@ import click
 
 @click.command("schema")
 def command() -> int:
-    """Print the JSON Schema of the language, for editors and other tools.
+    r"""Print the JSON Schema of the language, for editors and other tools.
 
     \b
     Example: mlopsc schema > mlops.schema.json

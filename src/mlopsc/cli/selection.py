@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,8 @@ import click
 from mlopsc.project.conventions import environment_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlopsc.artifacts.draft import Artifact
     from mlopsc.compiler import Compilation
 

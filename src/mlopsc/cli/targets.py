@@ -7,7 +7,7 @@ import click
 
 @click.command("targets")
 def command() -> int:
-    """List the systems mlopsc compiles to, by the word that `--target` takes.
+    r"""List the systems mlopsc compiles to, by the word that `--target` takes.
 
     \b
     Example: mlopsc targets

@@ -13,7 +13,7 @@ from mlopsc.cli.project import Stopped, compile_at, find, show
 @click.argument("where", metavar="FILE:LINE")
 @click.option("--spec", default=None, help="The spec or its folder; found above FILE without it.")
 def command(where: str, spec: str | None) -> int:
-    """Say which line of the spec, or which default of ours, decides a generated line.
+    r"""Say which line of the spec, or which default of ours, decides a generated line.
 
     \b
     Example: mlopsc why k8s/production/delay/deployment.yaml:41
@@ -22,14 +22,18 @@ def command(where: str, spec: str | None) -> int:
 
     file, _, number = where.rpartition(":")
     if not file or not number.isdigit():
-        raise click.BadParameter("write FILE:LINE, such as .gitlab-ci.yml:12", param_hint="FILE:LINE")
+        raise click.BadParameter(
+            "write FILE:LINE, such as .gitlab-ci.yml:12", param_hint="FILE:LINE"
+        )
     place = find(spec or _above(file))
     try:
         compilation, _ = compile_at(place)
     except Stopped as stopped:
         show(stopped.diagnostics)
         return 1
-    path = os.path.relpath(os.path.realpath(file), os.path.realpath(place.root)).replace(os.sep, "/")
+    path = os.path.relpath(os.path.realpath(file), os.path.realpath(place.root)).replace(
+        os.sep, "/"
+    )
     answer = explain(compilation, path, int(number))
     if answer is None:
         click.echo(f"{path} is not a file this spec compiles to", err=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mlopsc.diagnostics.finding import Path
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
 
 # --- names -----------------------------------------------------------------------------------
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mlopsc.diagnostics.finding import Path
-from mlopsc.project.model import Model
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import Model
 
 # Evidently's documentation: https://docs.evidentlyai.com/metrics/customize_data_drift
 NUMERIC_METHODS: Final = frozenset(
-    {"ks", "wasserstein", "t_test", "anderson", "mannw", "cramer_von_mises", "ed", "es", "empirical_mmd"}
+    {
+        "ks",
+        "wasserstein",
+        "t_test",
+        "anderson",
+        "mannw",
+        "cramer_von_mises",
+        "ed",
+        "es",
+        "empirical_mmd",
+    }
 )
 CATEGORICAL_METHODS: Final = frozenset({"chisquare", "z", "g_test", "fisher_exact", "TVD"})
 P_VALUE_METHODS: Final = frozenset(
@@ -38,8 +49,9 @@ def usual_threshold(method: str) -> float:
 
 
 def predictions_of(model: Model) -> str:
-    """Where the monitor has predictions from: `logged` in today's rows, `scored` by asking the
-    version that runs, or `none`.
+    """Where the monitor has predictions from.
+
+    `logged`: in today's rows. `scored`: by asking the version that runs. `none`: from nowhere.
     """
     monitoring = model.monitoring
     if monitoring is None:

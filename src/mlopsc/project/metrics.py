@@ -6,9 +6,10 @@ A metric that is not here is one of the user's own, read from metrics.json.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mlopsc.project.model import Task
+if TYPE_CHECKING:
+    from mlopsc.project.model import Task
 
 HIGHER: Final = True
 LOWER: Final = False
@@ -50,7 +51,11 @@ METRICS: Final[dict[Task, dict[str, bool | None]]] = {
 }
 """Metric names by task, with the direction that is better."""
 
-ALIASES: Final = {"roc_auc": "auc", "average_precision_score": "average_precision", "brier_score": "brier"}
+ALIASES: Final = {
+    "roc_auc": "auc",
+    "average_precision_score": "average_precision",
+    "brier_score": "brier",
+}
 """Other names in use for the same thing."""
 
 _LISTS: Final = ("ndcg", "map", "precision", "recall")

@@ -8,9 +8,10 @@ it, whether the user wrote that key or a default stands in. Durations are whole 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mlopsc.diagnostics.finding import Path
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
 
 Seconds: TypeAlias = int
 Share: TypeAlias = float
@@ -153,17 +154,17 @@ class Column(Node):
 
     name: str
     type: ColumnType
-    entity: str | None  # the entity this key column identifies
-    minimum: float | None
-    maximum: float | None
-    one_of: tuple[Scalar, ...]
-    pattern: str | None
-    unique: bool
-    nulls: Share  # the largest share of missing values; 0: none may be missing
-    severity: Severity
-    personal: bool
-    known_after: Seconds | None  # label delay; never a feature
-    description: str | None
+    entity: str | None = None  # the entity this key column identifies
+    minimum: float | None = None
+    maximum: float | None = None
+    one_of: tuple[Scalar, ...] = ()
+    pattern: str | None = None
+    unique: bool = False
+    nulls: Share = 0.0  # the largest share of missing values; 0: none may be missing
+    severity: Severity = "critical"
+    personal: bool = False
+    known_after: Seconds | None = None  # label delay; never a feature
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

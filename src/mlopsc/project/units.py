@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from zlib import crc32
 
 SECOND = 1
@@ -55,8 +56,8 @@ _FIELDS = (
     ("month", 1, 12),
     ("day of week", 0, 7),
 )
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _MONTH_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _NIGHT_HOURS = 5  # a daily run without an hour of its own starts between 0:00 and 4:59
 
@@ -96,7 +97,7 @@ def longest_gap(cron: str) -> int:
     """
     minutes, hours, days, months, weekdays = _fields(cron)
     times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
-    within = max((b - a for a, b in zip(times, times[1:], strict=False)), default=0)
+    within = max((b - a for a, b in itertools.pairwise(times)), default=0)
     overnight = times[0] + 24 * 60 - times[-1]
     _, _, day, month, weekday = cron.split()
     if (day, month, weekday) == ("*", "*", "*"):
@@ -131,9 +132,7 @@ def _fields(cron: str) -> tuple[set[int], ...]:
     parts = cron.split()
     if len(parts) != len(_FIELDS):
         raise BadSchedule(f"a cron line has five fields, this one has {len(parts)}")
-    return tuple(
-        _expand(part, *field) for part, field in zip(parts, _FIELDS, strict=True)
-    )
+    return tuple(_expand(part, *field) for part, field in zip(parts, _FIELDS, strict=True))
 
 
 def _expand(text: str, what: str, low: int, high: int) -> set[int]:

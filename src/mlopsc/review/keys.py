@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlopsc.diagnostics.finding import Path
 from mlopsc.resources import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.diagnostics.finding import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.trace import causes_of
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project.conventions import DECISION, DECISIONS
 from mlopsc.review.keys import key
 from mlopsc.targets import TARGETS
 
 if TYPE_CHECKING:
     from mlopsc.compiler import Compilation
+    from mlopsc.diagnostics.finding import Path
 
 
 def explain(compilation: Compilation, path: str, line: int) -> str | None:

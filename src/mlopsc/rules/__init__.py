@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from mlopsc.diagnostics.finding import Finding
-from mlopsc.project.model import Project
+from typing import TYPE_CHECKING
+
 from mlopsc.rules import data, models, monitoring, operations, rungs, serving
 from mlopsc.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Finding
+    from mlopsc.project.model import Project
 
 FAMILIES = (data, models, serving, monitoring, operations, rungs)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from keyword import iskeyword
+from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project.expectations import EXPECTATIONS
-from mlopsc.project.model import Column, Project
 from mlopsc.project.resolve.scope import nearest
 from mlopsc.rules.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Column, Project
 
 _NUMBERS = ("int32", "int64", "float32", "float64")
 
@@ -19,8 +23,8 @@ def range_on_numbers_alone(project: Project) -> Iterator[Hit]:
     """A range, a pattern and a list of values fit the column's type."""
     for column in _all_columns(project):
         if column.type not in _NUMBERS:
-            for key, value in (("min", column.minimum), ("max", column.maximum)):
-                if value is not None:
+            for key, limit in (("min", column.minimum), ("max", column.maximum)):
+                if limit is not None:
                     yield (
                         f"column '{column.name}' is {column.type}, and `{key}` is for numbers",
                         column.at(key),
@@ -56,7 +60,11 @@ def _fits(value: object, column: Column) -> bool:
 def range_is_not_empty(project: Project) -> Iterator[Hit]:
     """The smallest value that is right is not above the largest."""
     for column in _all_columns(project):
-        if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
+        if (
+            column.minimum is not None
+            and column.maximum is not None
+            and column.minimum > column.maximum
+        ):
             yield (
                 f"no value of '{column.name}' can be right: min {column.minimum:g} is above max {column.maximum:g}",
                 column.at("min"),
@@ -64,10 +72,16 @@ def range_is_not_empty(project: Project) -> Iterator[Hit]:
             )
     for source in project.sources:
         rows = source.rows
-        if rows and rows.minimum is not None and rows.maximum is not None and rows.minimum > rows.maximum:
+        if (
+            rows
+            and rows.minimum is not None
+            and rows.maximum is not None
+            and rows.minimum > rows.maximum
+        ):
             yield (
                 f"no number of rows can be right: min {rows.minimum} is above max {rows.maximum}",
-                rows.at("min"), "exchange them",
+                rows.at("min"),
+                "exchange them",
             )
 
 
@@ -138,7 +152,11 @@ def features_can_be_joined(project: Project) -> Iterator[Hit]:
                     f"'{source.name}' have no such key",
                     model.at("features"),
                     f"add `{entity.column}: {{type: {entity.type}, key: {entity.name}}}` to source '{source.name}'",
-                    (Note("the examples are the rows of the target's source", model.target.origin),),
+                    (
+                        Note(
+                            "the examples are the rows of the target's source", model.target.origin
+                        ),
+                    ),
                 )
         if model.views and source.timestamp is None:
             yield (
@@ -161,7 +179,8 @@ def stream_alone_has_no_checkpoint(project: Project) -> Iterator[Hit]:
         if source.kind == "spark":
             yield (
                 f"'{source.name}' is a Spark table, which Great Expectations cannot open by itself",
-                source.at("spark"), "check it where it is built, or keep a copy in another kind of table",
+                source.at("spark"),
+                "check it where it is built, or keep a copy in another kind of table",
             )
 
 
@@ -169,7 +188,10 @@ def stream_alone_has_no_checkpoint(project: Project) -> Iterator[Hit]:
 def connections_are_known(project: Project) -> Iterator[Hit]:
     """A database that needs a connection string gets it from a secret."""
     for source in project.sources:
-        if source.kind in ("postgres", "snowflake", "redshift") and source.kind not in project.services.connections:
+        if (
+            source.kind in ("postgres", "snowflake", "redshift")
+            and source.kind not in project.services.connections
+        ):
             yield (
                 f"'{source.name}' is in {source.kind}, and nothing says how to connect",
                 source.at(source.kind),
@@ -226,7 +248,8 @@ def one_offline_store(project: Project) -> Iterator[Hit]:
         if kind not in _FEAST_READS:
             yield (
                 f"view '{view.name}' reads '{view.source.name}', and Feast reads no {kind}",
-                view.at("source"), f"keep the rows in one of {', '.join(_FEAST_READS)}",
+                view.at("source"),
+                f"keep the rows in one of {', '.join(_FEAST_READS)}",
                 (Note("the source stands here", view.source.at(kind)),),
             )
             continue
@@ -234,7 +257,8 @@ def one_offline_store(project: Project) -> Iterator[Hit]:
         if kind != first.source.kind:
             yield (
                 f"view '{view.name}' is in {kind} and '{first.name}' in {first.source.kind}: a project has one offline store",
-                view.at("source"), "keep the sources of all views in one kind of store",
+                view.at("source"),
+                "keep the sources of all views in one kind of store",
                 (Note("the other one stands here", first.at("source")),),
             )
 
@@ -247,7 +271,8 @@ def functions_can_be_imported(project: Project) -> Iterator[Hit]:
             if iskeyword(part):
                 yield (
                     f"nothing can be imported as '{view.module}:{view.function}': '{part}' is a word of Python's",
-                    view.at("python"), "rename the module or the function",
+                    view.at("python"),
+                    "rename the module or the function",
                 )
 
 
@@ -258,7 +283,8 @@ def expectations_are_known(project: Project) -> Iterator[Hit]:
         for own in source.expectations:
             if own.type not in EXPECTATIONS:
                 yield (
-                    f"Great Expectations knows no '{own.type}'", own.origin,
+                    f"Great Expectations knows no '{own.type}'",
+                    own.origin,
                     nearest(own.type, EXPECTATIONS, "expectation"),
                 )
                 continue
@@ -266,7 +292,8 @@ def expectations_are_known(project: Project) -> Iterator[Hit]:
             for argument in own.arguments:
                 if argument not in required and argument not in optional:
                     yield (
-                        f"'{own.type}' takes no '{argument}'", (*own.origin, argument),
+                        f"'{own.type}' takes no '{argument}'",
+                        (*own.origin, argument),
                         nearest(argument, (*required, *optional), "argument"),
                     )
             missing = [argument for argument in required if argument not in own.arguments]
@@ -276,6 +303,7 @@ def expectations_are_known(project: Project) -> Iterator[Hit]:
             known = {item.name for item in source.columns} | {source.timestamp}
             if isinstance(column, str) and source.columns and column not in known:
                 yield (
-                    f"source '{source.name}' has no column '{column}'", (*own.origin, "column"),
+                    f"source '{source.name}' has no column '{column}'",
+                    (*own.origin, "column"),
                     nearest(column, [item.name for item in source.columns], "column"),
                 )

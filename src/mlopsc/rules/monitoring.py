@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project import metrics
 from mlopsc.project.drift import CATEGORICAL_METHODS, NUMERIC_METHODS
-from mlopsc.project.model import Column, Model, Monitoring, Project
 from mlopsc.project.units import DAY, duration_text
 from mlopsc.rules.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Column, Model, Monitoring, Project
 
 
 def _watched(project: Project) -> Iterator[tuple[Model, Monitoring]]:
@@ -25,7 +29,8 @@ def results_are_pushed_somewhere(project: Project) -> Iterator[Hit]:
         if project.services.pushgateway is None:
             yield (
                 f"'{model.name}' is watched, and its results have nowhere to go",
-                monitoring.origin, "add `services: {pushgateway: {url: http://HOST:9091}}`",
+                monitoring.origin,
+                "add `services: {pushgateway: {url: http://HOST:9091}}`",
             )
 
 
@@ -37,18 +42,21 @@ def current_is_readable(project: Project) -> Iterator[Hit]:
         if current.kind is None:
             yield (
                 f"'{model.name}' is watched on '{current.name}', which has no table at rest",
-                monitoring.at("current"), "say where its rows lie (`parquet:`, `bigquery:` …)",
+                monitoring.at("current"),
+                "say where its rows lie (`parquet:`, `bigquery:` …)",
             )
         if current.timestamp is None:
             yield (
                 f"the rows of '{current.name}' do not say when they are from, so nobody can take the last "
                 f"{duration_text(monitoring.window)}",
-                monitoring.at("current"), f"add `timestamp: COLUMN` to source '{current.name}'",
+                monitoring.at("current"),
+                f"add `timestamp: COLUMN` to source '{current.name}'",
             )
         if not current.columns:
             yield (
                 f"nobody writes '{current.name}': it has no columns and no model fills it",
-                monitoring.at("current"), "describe its columns, or let a `batch` write to it",
+                monitoring.at("current"),
+                "describe its columns, or let a `batch` write to it",
                 (Note("the source stands here", current.origin, on_key=True),),
             )
 
@@ -76,7 +84,8 @@ def drift_has_something_to_compare(project: Project) -> Iterator[Hit]:
         if missing and not joined <= have:
             yield (
                 f"'{monitoring.current.name}' has no column '{missing[0]}' to look features up by",
-                monitoring.at("current"), f"add `{missing[0]}` to its columns",
+                monitoring.at("current"),
+                f"add `{missing[0]}` to its columns",
             )
 
 
@@ -93,12 +102,14 @@ def reference_exists(project: Project) -> Iterator[Hit]:
         if monitoring.reference is None and model.training is None:
             yield (
                 f"'{model.name}' is not trained here, so there is no training data to compare with",
-                monitoring.at("reference"), "name a source with `reference: SOURCE`",
+                monitoring.at("reference"),
+                "name a source with `reference: SOURCE`",
             )
         if monitoring.reference is not None and monitoring.reference.kind is None:
             yield (
                 f"'{monitoring.reference.name}' has no table at rest to compare with",
-                monitoring.at("reference"), "say where its rows lie (`parquet:`, `bigquery:` …)",
+                monitoring.at("reference"),
+                "say where its rows lie (`parquet:`, `bigquery:` …)",
             )
 
 
@@ -136,12 +147,14 @@ def drift_share_is_a_share(project: Project) -> Iterator[Hit]:
         if share.maximum is None or share.minimum is not None:
             yield (
                 "drift is bad when many columns drift: its share has a `max`",
-                share.origin, "write `share: {max: 30%}`",
+                share.origin,
+                "write `share: {max: 30%}`",
             )
         elif not 0 <= share.maximum < 1:
             yield (
                 f"a share of {share.maximum:g} can never be passed",
-                share.at("max"), "it is between 0 and 1, or a percentage below 100%",
+                share.at("max"),
+                "it is between 0 and 1, or a percentage below 100%",
             )
 
 
@@ -156,7 +169,8 @@ def performance_has_labels(project: Project) -> Iterator[Hit]:
         if not same and not source.keys:
             yield (
                 f"the labels of '{model.name}' are in '{source.name}', and no key matches them to '{monitoring.current.name}'",
-                monitoring.at("performance"), f"add `key: NAME` to the column of '{source.name}' that identifies a row",
+                monitoring.at("performance"),
+                f"add `key: NAME` to the column of '{source.name}' that identifies a row",
             )
         have = {column.name for column in monitoring.current.columns}
         if model.prediction not in have and project.services.mlflow is None:
@@ -168,7 +182,8 @@ def performance_has_labels(project: Project) -> Iterator[Hit]:
         if source.kind is None:
             yield (
                 f"the labels of '{model.name}' are in '{source.name}', which has no table at rest",
-                monitoring.at("performance"), "say where its rows lie (`parquet:`, `bigquery:` …)",
+                monitoring.at("performance"),
+                "say where its rows lie (`parquet:`, `bigquery:` …)",
             )
 
 
@@ -180,7 +195,8 @@ def performance_can_be_computed(project: Project) -> Iterator[Hit]:
             if not metrics.known(model.task, item.name) and not metrics.tasks_of(item.name):
                 names = ", ".join(metrics.METRICS[model.task]) or "none for this task"
                 yield (
-                    f"nobody computes '{item.name}' from labels and predictions", item.origin,
+                    f"nobody computes '{item.name}' from labels and predictions",
+                    item.origin,
                     f"choose one of {names}",
                 )
 
@@ -194,21 +210,50 @@ def retraining_is_guarded(project: Project) -> Iterator[Hit]:
             continue
         at = monitoring.at("respond", causes[0])
         for holds, what, help_ in (
-            (model.training is not None, "it is not trained here", "add `training`, or respond with `alert`"),
-            (model.evaluation is not None, "no gate would judge what comes of it", "add `evaluation` to the model"),
-            (monitoring.cooldown is not None, "it could start again and again", "add `cooldown: 7d` to `monitoring`"),
-            (project.ci.trigger is not None, "nothing says how to start the pipeline", "add `ci: {trigger: {secret: NAME}}`"),
-            (project.services.mlflow is not None, "no registry remembers the last time", "add `services: {mlflow: {url: …}}`"),
-            (project.repository is not None, "nothing says where the pipeline is", "add `repository: HOST/PATH` to the project"),
+            (
+                model.training is not None,
+                "it is not trained here",
+                "add `training`, or respond with `alert`",
+            ),
+            (
+                model.evaluation is not None,
+                "no gate would judge what comes of it",
+                "add `evaluation` to the model",
+            ),
+            (
+                monitoring.cooldown is not None,
+                "it could start again and again",
+                "add `cooldown: 7d` to `monitoring`",
+            ),
+            (
+                project.ci.trigger is not None,
+                "nothing says how to start the pipeline",
+                "add `ci: {trigger: {secret: NAME}}`",
+            ),
+            (
+                project.services.mlflow is not None,
+                "no registry remembers the last time",
+                "add `services: {mlflow: {url: …}}`",
+            ),
+            (
+                project.repository is not None,
+                "nothing says where the pipeline is",
+                "add `repository: HOST/PATH` to the project",
+            ),
         ):
             if not holds:
                 yield f"'{model.name}' is to be retrained on {causes[0]}, and {what}", at, help_
         if "drift" in causes and monitoring.drift is None:
-            yield f"'{model.name}' is to be retrained on drift, and nothing measures it", at, "add `drift`"
+            yield (
+                f"'{model.name}' is to be retrained on drift, and nothing measures it",
+                at,
+                "add `drift`",
+            )
         if "performance" in causes and not monitoring.performance:
             yield (
                 f"'{model.name}' is to be retrained on performance, and nothing bounds it",
-                at, "add `performance: {METRIC: {min: …}}`",
+                at,
+                "add `performance: {METRIC: {min: …}}`",
             )
 
 
@@ -220,7 +265,8 @@ def windows_hold_enough(project: Project) -> Iterator[Hit]:
             yield (
                 f"'{model.name}' is looked at every {duration_text(monitoring.schedule.every)} and each time "
                 f"only at the last {duration_text(monitoring.window)}: the rows between are never seen",
-                monitoring.at("window"), f"make it {duration_text(monitoring.schedule.every)} or more",
+                monitoring.at("window"),
+                f"make it {duration_text(monitoring.schedule.every)} or more",
             )
 
 
@@ -230,7 +276,8 @@ def alerts_reach_somebody(project: Project) -> Iterator[Hit]:
     alerts = project.alerts
     if alerts.channels and "critical" not in alerts.routes:
         yield (
-            "critical alerts reach nobody", alerts.at("routes"),
+            "critical alerts reach nobody",
+            alerts.at("routes"),
             f"add `critical: {alerts.channels[0].name}` to `routes`",
         )
 
@@ -243,7 +290,8 @@ def business_queries_are_bounded_once(project: Project) -> Iterator[Hit]:
         if item.bound.minimum is not None and item.bound.maximum is not None:
             yield (
                 f"'{item.bound.name}' has two thresholds, and an alert says which one is broken",
-                item.origin, "write it twice, under two names: one with `min`, one with `max`",
+                item.origin,
+                "write it twice, under two names: one with `min`, one with `max`",
             )
 
 
@@ -252,8 +300,14 @@ def slow_labels_mean_slow_alarms(project: Project) -> Iterator[Hit]:
     """Performance is known as late as labels are; drift tells sooner."""
     for model, monitoring in _watched(project):
         delay = model.target.column.known_after
-        if monitoring.performance and monitoring.drift is None and delay is not None and delay > DAY:
+        if (
+            monitoring.performance
+            and monitoring.drift is None
+            and delay is not None
+            and delay > DAY
+        ):
             yield (
                 f"'{model.name}' is watched by its performance alone, which is known {duration_text(delay)} late",
-                monitoring.origin, "add `drift: {}`, which is known at once",
+                monitoring.origin,
+                "add `drift: {}`, which is known at once",
             )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project.conventions import dns
 from mlopsc.project.model import Project, SecretRef
 from mlopsc.rules.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.diagnostics.finding import Path
 
 
 @rule("R501")
@@ -19,7 +23,8 @@ def versions_are_of_something(project: Project) -> Iterator[Hit]:
             if environment.pinned(model) and not (model.serving or model.batch or model.monitoring):
                 yield (
                     f"'{model.name}' runs nowhere, so it has no version in {environment.name}",
-                    environment.at("versions", model.name), "take it out, or add `serving`, `batch` or `monitoring`",
+                    environment.at("versions", model.name),
+                    "take it out, or add `serving`, `batch` or `monitoring`",
                 )
 
 
@@ -30,7 +35,8 @@ def approvers_approve_something(project: Project) -> Iterator[Hit]:
         if environment.approvers and environment.deploy == "automatic":
             yield (
                 f"{environment.name} deploys by itself, so its approvers are never asked",
-                environment.at("approvers"), "write `deploy: manual`, or take them out",
+                environment.at("approvers"),
+                "write `deploy: manual`, or take them out",
             )
 
 
@@ -43,7 +49,8 @@ def namespaces_differ(project: Project) -> Iterator[Hit]:
         if other != environment.name:
             yield (
                 f"{other} and {environment.name} share namespace '{environment.namespace}' and would overwrite each other",
-                environment.at("namespace"), f"give {environment.name} one of its own",
+                environment.at("namespace"),
+                f"give {environment.name} one of its own",
             )
 
 
@@ -57,12 +64,14 @@ def online_store_outlives_a_pod(project: Project) -> Iterator[Hit]:
     if feast is None or feast.online_store == "sqlite":
         yield (
             "features are looked up in a sqlite file, which lives and dies with one machine",
-            (*at, "online_store"), "name a store that others can reach: redis or postgres",
+            (*at, "online_store"),
+            "name a store that others can reach: redis or postgres",
         )
     if feast is None or feast.registry is None or "://" not in feast.registry:
         yield (
             "Feast's registry is a file of one machine, which the next job does not see",
-            (*at, "registry"), "give it an address that all jobs reach: gs://…, s3://… or a database",
+            (*at, "registry"),
+            "give it an address that all jobs reach: gs://…, s3://… or a database",
         )
 
 
@@ -73,11 +82,14 @@ def online_store_is_reachable(project: Project) -> Iterator[Hit]:
     if feast and feast.online_store in ("redis", "postgres") and feast.connection is None:
         yield (
             f"the online store is {feast.online_store}, and nothing says how to connect",
-            feast.at("online_store"), "add `connection: {secret: NAME}`",
+            feast.at("online_store"),
+            "add `connection: {secret: NAME}`",
         )
 
 
-_SECRET_NAME = re.compile(r"(?i)(?:^|_)(password|passwd|secret|token|api_?key|access_?key|private_?key|credentials?)(?:$|_)")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(password|passwd|secret|token|api_?key|access_?key|private_?key|credentials?)(?:$|_)"
+)
 # Prefixes their issuers document, so that leaked ones can be found: GitHub, GitLab, AWS, Slack, Google, OpenAI.
 _SECRET_VALUE = re.compile(
     r"^(?:gh[pousr]_[A-Za-z0-9]{20,}|glpat-[\w-]{16,}|A(?:KIA|SIA)[A-Z0-9]{16}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|sk-[\w-]{20,})$"
@@ -91,7 +103,8 @@ def secrets_are_not_written_down(project: Project) -> Iterator[Hit]:
     for path, name, value in _literals(project):
         if _SECRET_VALUE.search(value) or (name and _SECRET_NAME.search(name) and value):
             yield (
-                f"this looks like a secret: '{name or value[:4] + '…'}'", path,
+                f"this looks like a secret: '{name or value[:4] + '…'}'",
+                path,
                 "define it in `secrets`, and write `{secret: NAME}` here",
             )
 
@@ -115,7 +128,6 @@ def _literals(project: Project) -> Iterator[tuple[Path, str | None, str]]:
             yield ("services", key, "url"), None, url
 
 
-
 @rule("R507")
 def names_fit_labels(project: Project) -> Iterator[Hit]:
     """A name with what we add to it is still a label Kubernetes takes (63 characters)."""
@@ -124,7 +136,8 @@ def names_fit_labels(project: Project) -> Iterator[Hit]:
         if len(label) > 63:  # noqa: PLR2004
             yield (
                 f"'{label}' is the label of '{model.name}' in Kubernetes, and longer than 63 characters",
-                model.origin, "shorten the model's or the project's name",
+                model.origin,
+                "shorten the model's or the project's name",
             )
 
 
@@ -137,7 +150,8 @@ def jobs_have_an_image(project: Project) -> Iterator[Hit]:
             if image.image is not None and image.image.reference is None:
                 yield (
                     f"image '{image.image.name}' has no registry to be pushed to",
-                    image.origin, "add `registry: HOST/PATH` to the project",
+                    image.origin,
+                    "add `registry: HOST/PATH` to the project",
                 )
             continue
         in_cluster = []
@@ -149,5 +163,6 @@ def jobs_have_an_image(project: Project) -> Iterator[Hit]:
         for what, at in in_cluster:
             yield (
                 f"the {what} of '{model.name}' runs in the cluster, and no image is named to run it in",
-                at, "add `image: NAME` to the model's `training`, and the image to `images`",
+                at,
+                "add `image: NAME` to the model's `training`, and the image to `images`",
             )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlopsc.diagnostics.finding import Finding, Note, Path, Severity
-from mlopsc.project.model import Project
 
-Hit: TypeAlias = "tuple[str, Path] | tuple[str, Path, str] | tuple[str, Path, str, tuple[Note, ...]]"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mlopsc.project.model import Project
+
+Hit: TypeAlias = (
+    "tuple[str, Path] | tuple[str, Path, str] | tuple[str, Path, str, tuple[Note, ...]]"
+)
 """What a rule yields: message, path, and what would be right."""
 
 

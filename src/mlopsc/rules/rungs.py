@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from mlopsc.project.model import Project
 from mlopsc.rules.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Project
 
 
 @rule("R901", "info")
@@ -14,7 +18,8 @@ def next_gate(project: Project) -> Iterator[Hit]:
     for model in project.models:
         if model.training is not None and model.evaluation is None:
             yield (
-                f"'{model.name}' has no gate", model.origin,
+                f"'{model.name}' has no gate",
+                model.origin,
                 "`evaluation: {metrics: {METRIC: {max: …}}}` adds one, on the test split",
             )
 
@@ -26,7 +31,8 @@ def next_endpoint(project: Project) -> Iterator[Hit]:
         if model.training is not None and model.serving is None and model.batch is None:
             registry = "" if project.registry else " (and `registry: HOST/PATH` in the project)"
             yield (
-                f"'{model.name}' answers nobody", model.origin,
+                f"'{model.name}' answers nobody",
+                model.origin,
                 f"`serving: {{}}`{registry} gives it an address in Kubernetes; `batch` scores a table",
             )
 
@@ -37,7 +43,8 @@ def next_monitoring(project: Project) -> Iterator[Hit]:
     for model in project.models:
         if model.monitoring is None and (model.training is not None or model.serving is not None):
             yield (
-                f"nobody watches '{model.name}'", model.origin,
+                f"nobody watches '{model.name}'",
+                model.origin,
                 f"`monitoring: {{schedule: 1d, current: {model.target.source.name}}}` (and `services: {{pushgateway: "
                 "{url: …}}`) looks for drift and alerts",
             )
@@ -48,7 +55,8 @@ def next_features(project: Project) -> Iterator[Hit]:
     """Features can be shared and looked up."""
     if project.models and not project.views:
         yield (
-            "features come in the request alone", ("features",),
+            "features come in the request alone",
+            ("features",),
             "`key: NAME` on a column and a view in `features` let models share them and look them up",
         )
 
@@ -59,7 +67,8 @@ def next_objective(project: Project) -> Iterator[Hit]:
     for model in project.models:
         if model.serving is not None and model.serving.slo is None:
             yield (
-                f"'{model.name}' promises its callers nothing", model.serving.origin,
+                f"'{model.name}' promises its callers nothing",
+                model.serving.origin,
                 "`slo: {availability: 99.9%}` alerts when its error budget burns",
             )
 
@@ -70,6 +79,7 @@ def next_channel(project: Project) -> Iterator[Hit]:
     watched = any(m.monitoring or (m.serving and m.serving.slo) for m in project.models)
     if watched and not project.alerts.channels:
         yield (
-            "alerts fire and nobody is told", ("alerts",),
+            "alerts fire and nobody is told",
+            ("alerts",),
             "`alerts: {channels: …, routes: {critical: NAME}}` makes Alertmanager's configuration",
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mlopsc.project.alerting.burn_rates import FASTEST_FACTOR
-from mlopsc.project.model import Model, Project, RuntimeMetrics, Serving
 from mlopsc.project.runtimes import CUSTOM, RUNTIMES
 from mlopsc.rules.rule import Hit, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Model, Project, RuntimeMetrics, Serving
 
 
 def _served(project: Project) -> Iterator[tuple[Model, Serving]]:
@@ -23,7 +27,8 @@ def serving_has_an_image(project: Project) -> Iterator[Hit]:
         if project.registry is None and serving.image is None:
             yield (
                 f"'{model.name}' is served from an image that has no registry to be pushed to",
-                serving.origin, "add `registry: HOST/PATH` to the project",
+                serving.origin,
+                "add `registry: HOST/PATH` to the project",
             )
 
 
@@ -40,7 +45,11 @@ def format_fits_runtime(project: Project) -> Iterator[Hit]:
                 f"{serving.runtime} cannot load format '{serving.format}' of '{model.name}'",
                 serving.at("format"),
                 f"{serving.runtime} loads {', '.join(formats)}; "
-                + (f"{serving.format} is loaded by {', '.join([*able, CUSTOM])}" if able else "or take runtime: custom"),
+                + (
+                    f"{serving.format} is loaded by {', '.join([*able, CUSTOM])}"
+                    if able
+                    else "or take runtime: custom"
+                ),
             )
 
 
@@ -51,12 +60,14 @@ def custom_runtime_is_described(project: Project) -> Iterator[Hit]:
         if serving.runtime == CUSTOM and serving.image is None:
             yield (
                 f"the runtime of '{model.name}' is your own, and nothing says which image it is",
-                serving.at("runtime"), "add `image:` to `serving`: a name from `images`, or a full reference",
+                serving.at("runtime"),
+                "add `image:` to `serving`: a name from `images`, or a full reference",
             )
         if serving.slo is not None and serving.metrics is None:
             yield (
                 f"'{model.name}' promises something, and nothing says what its runtime tells Prometheus",
-                serving.slo.origin, "add `metrics: {requests: …, errors: …}` to `serving`",
+                serving.slo.origin,
+                "add `metrics: {requests: …, errors: …}` to `serving`",
             )
 
 
@@ -72,7 +83,8 @@ def latency_is_a_bucket(project: Project) -> Iterator[Hit]:
             able = [name for name, runtime in RUNTIMES.items() if runtime.exposed.latency]
             yield (
                 f"{serving.runtime} has no latency histogram, so nothing can tell whether '{model.name}' keeps it",
-                at, f"take the latency out of `slo`, or serve with {' or '.join(able)}",
+                at,
+                f"take the latency out of `slo`, or serve with {' or '.join(able)}",
             )
             continue
         yield from _bucket(slo.latency[1], metrics, serving, at)
@@ -89,7 +101,10 @@ def _bucket(
     nearest = " and ".join(_latency(bound) for bound in (below, above) if bound is not None)
     yield (
         f"{_latency(seconds)} is no bucket of {serving.runtime}'s histogram, so nobody can count the requests below it",
-        at, f"the nearest are {nearest}" if nearest else "declare the histogram's buckets in `serving.metrics`",
+        at,
+        f"the nearest are {nearest}"
+        if nearest
+        else "declare the histogram's buckets in `serving.metrics`",
     )
 
 
@@ -104,19 +119,24 @@ def objective_can_be_missed(project: Project) -> Iterator[Hit]:
         slo = serving.slo
         if slo is None:
             continue
-        for objective, key in ((slo.availability, "availability"), (slo.latency and slo.latency[0], "latency")):
+        for objective, key in (
+            (slo.availability, "availability"),
+            (slo.latency and slo.latency[0], "latency"),
+        ):
             if objective is None:
                 continue
             if objective >= 1:
                 yield (
                     "nothing is right all the time: an objective of 100% leaves no error budget",
-                    slo.at(key), "lower it, to 99.9% for example",
+                    slo.at(key),
+                    "lower it, to 99.9% for example",
                 )
             elif FASTEST_FACTOR * (1 - objective) >= 1:
                 least = 1 - 1 / FASTEST_FACTOR
                 yield (
                     f"an alert on {objective:.4g} could never fire: {FASTEST_FACTOR} times its error budget is above 1",
-                    slo.at(key), f"raise it above {least:.1%}",
+                    slo.at(key),
+                    f"raise it above {least:.1%}",
                 )
 
 
@@ -141,7 +161,8 @@ def cpu_is_not_limited(project: Project) -> Iterator[Hit]:
         if "cpu" in serving.resources.limits:
             yield (
                 f"'{model.name}' is throttled at {serving.resources.limits['cpu']} CPUs even when others are idle",
-                serving.resources.at("limits", "cpu"), "take it out: the request already guarantees its share",
+                serving.resources.at("limits", "cpu"),
+                "take it out: the request already guarantees its share",
             )
 
 
@@ -154,7 +175,8 @@ def memory_limit_is_the_request(project: Project) -> Iterator[Hit]:
             yield (
                 f"'{model.name}' may take {limit} and has {serving.resources.memory} reserved: "
                 "under pressure its pods are the first to be killed",
-                serving.resources.at("limits", "memory"), "reserve as much as it may take",
+                serving.resources.at("limits", "memory"),
+                "reserve as much as it may take",
             )
 
 
@@ -166,7 +188,8 @@ def scaling_has_room(project: Project) -> Iterator[Hit]:
         if replicas.minimum > replicas.maximum:
             yield (
                 f"'{model.name}' has at least {replicas.minimum} copies and at most {replicas.maximum}",
-                replicas.at("max"), "exchange them",
+                replicas.at("max"),
+                "exchange them",
             )
 
 
@@ -178,7 +201,8 @@ def scaling_is_asked_for(project: Project) -> Iterator[Hit]:
         if serving.replicas.minimum == serving.replicas.maximum and written.memory is not None:
             yield (
                 f"'{model.name}' is to scale and always has {serving.replicas.minimum} copies",
-                written.origin, "add `replicas: {min: …, max: …}`",
+                written.origin,
+                "add `replicas: {min: …, max: …}`",
             )
 
 
@@ -189,7 +213,8 @@ def artifact_is_served(project: Project) -> Iterator[Hit]:
         if model.training is None and model.serving is None and model.batch is None:
             yield (
                 f"'{model.name}' is neither trained here nor used",
-                model.origin, "add `serving`, `batch` or `training`",
+                model.origin,
+                "add `serving`, `batch` or `training`",
             )
 
 

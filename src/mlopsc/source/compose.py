@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mlopsc.source.document import Document
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlopsc.source.document import Document
 
 T = TypeVar("T")
 U = TypeVar("U")

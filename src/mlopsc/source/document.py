@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from mlopsc.diagnostics.finding import Path, Place
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path, Place
 
-Data: TypeAlias = "None | bool | int | float | str | list[Data] | dict[str, Data]"
+Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def read_yaml(source: Source) -> Document:
     return Document(data, builder.values, builder.keys, builder.raw, {source.name: source.text})
 
 
-class _Stop(Exception):  # noqa: N818 - it ends the reading, the findings are the error
+class _Stop(Exception):
     """Nothing after this point can be understood; the findings so far say why."""
 
 

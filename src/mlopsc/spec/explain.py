@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -45,6 +46,7 @@ _ITEMS: Final = {
 
 _LONGEST: Final = 60
 _MOST_KEYS: Final = 30
+_VERY_CLOSE: Final = 0.8  # so alike that it is the same word, of another chapter
 
 
 def validate(written: Data, document: Document) -> Verdict:
@@ -84,11 +86,11 @@ class _Mistakes:
         """Take in one of pydantic's errors."""
         kind, loc = error["type"], error["loc"]
         if kind == "missing":
-            place = _locate(self.written, loc[:-1])
+            place = _locate(self.written, kind, loc[:-1])
             if place is not None and not place.choice:
                 self.missing.setdefault(place.path, []).append(loc[-1])
             return
-        place = _locate(self.written, loc)
+        place = _locate(self.written, kind, loc)
         if place is None or place.path in self.about:
             return
         finding = self._finding(kind, place, error.get("ctx", {}))
@@ -209,18 +211,18 @@ class _Mistakes:
 # --- where an error stands -----------------------------------------------------------------------
 
 
-def _locate(written: Data, loc: tuple[str | int, ...]) -> _Place | None:
+def _locate(written: Data, kind: str, loc: tuple[str | int, ...]) -> _Place | None:
     """The node of an error; None if it is of a branch of a choice that nobody meant.
 
     pydantic's `loc` holds the branch of a union as a step of its own. For a mapping the branch with
     keys is the one meant; for anything else the choice is explained as a whole.
     """
     place = _Place((), ROOT, written)
-    for step in loc:
+    for position, step in enumerate(loc, 1):
         shape = place.shape
         if shape is None:
             return None
-        if step == "[key]":
+        if step == "[key]" and position == len(loc) and kind in _OF_KEYS and _is_item(place.path):
             return _Place(place.path, _shape_at(place.path[:-1]), None, key=True)
         if shape.kind == "choice":
             branch = next((o for o in shape.options if o.kind == "chapter"), None)
@@ -252,6 +254,7 @@ def _shape_at(path: Iterable[str | int]) -> Shape | None:
 # --- what is wrong with it -----------------------------------------------------------------------
 
 _FORMAT: Final = {"string_pattern_mismatch", "string_too_short", "string_too_long"}
+_OF_KEYS: Final = {*_FORMAT, "literal_error"}
 _RANGE: Final = {
     "greater_than",
     "greater_than_equal",
@@ -420,8 +423,8 @@ def _advice(owner: Path, key: str, known: Mapping[str, Shape]) -> tuple[str | No
         meant = closest(key, known)
     if meant is not None:
         return f"did you mean '{meant}'?", meant
-    near = (closest(key, dict.fromkeys(_nearby(owner, known))),)
-    spots = (_elsewhere(owner, word, known) for word in (*foreign, *near) if word is not None)
+    near = get_close_matches(key, dict.fromkeys(_nearby(owner, known)), n=1, cutoff=_VERY_CLOSE)
+    spots = (_elsewhere(owner, word, known) for word in (*foreign, *near))
     advice = elsewhere or next((spot for spot in spots if spot is not None), None)
     if advice is not None:
         return advice, None

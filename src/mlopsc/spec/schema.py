@@ -25,6 +25,7 @@ def json_schema() -> Node:
     schema = Spec.model_json_schema()
     definitions: dict[str, Node] = schema.pop("$defs")
     schema = {"$defs": definitions, **schema}
+    _describe(schema, definitions)
     _one_form_of_maps(schema)
     _narrow(schema)
     for row in (*ONE_OF, *SOME_OF, *BESIDE):
@@ -154,6 +155,20 @@ def _reference_at(schema: Node, path: Pattern) -> Node:
 
 
 # --- what holds everywhere -----------------------------------------------------------------------
+
+
+def _describe(node: Any, definitions: dict[str, Node]) -> None:
+    """Say of every key what it is; pydantic leaves it out where its chapter says the same."""
+    if isinstance(node, list):
+        for item in node:
+            _describe(item, definitions)
+    if not isinstance(node, dict):
+        return
+    for key in node.get("properties", {}).values():
+        if "$ref" in key and "description" not in key:
+            key["description"] = definitions[key["$ref"].rsplit("/", 1)[1]]["description"]
+    for value in node.values():
+        _describe(value, definitions)
 
 
 def _one_form_of_maps(node: Any) -> None:

@@ -30,7 +30,7 @@ class Feast(Chapter):
     )
     connection: Maybe[SecretRef] = Field(
         default=None,
-        description="The online store's connection string; sqlite needs none.",
+        description="The online store's connection string; without it, none, as for sqlite.",
         examples=[{"secret": "redis"}],
     )
 

@@ -20,6 +20,7 @@ from mlopsc.spec.words import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from mlopsc.spec.chapter import Chapter
 
 Kind = Literal["chapter", "map", "list", "choice", "word", "text", "int", "float", "bool", "any"]

@@ -6,11 +6,8 @@ the reason) and `emit(project)`. It reads the project and touches nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mlopsc.artifacts.draft import Draft
-from mlopsc.project.model import Project
 from mlopsc.targets import (
     alertmanager,
     docker,
@@ -24,6 +21,12 @@ from mlopsc.targets import (
     programs,
     prometheus,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlopsc.artifacts.draft import Draft
+    from mlopsc.project.model import Project
 
 
 class Target(Protocol):

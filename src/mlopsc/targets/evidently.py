@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Draft, JsonDraft, Traced, traced
 from mlopsc.project.conventions import decision, drift_report, performance_report
 from mlopsc.project.drift import P_VALUE_METHODS, watched_columns
-from mlopsc.project.model import Drift, Model, Monitoring, Project, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Drift, Model, Monitoring, Project, Task
 
 name: Final = "evidently"
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from keyword import iskeyword
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlopsc.artifacts.draft import Body, CopyDraft, Draft, TextDraft, YamlDraft, traced
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project.conventions import (
     FEAST_ONLINE_VARIABLE,
     FEAST_REGISTRY_VARIABLE,
@@ -26,6 +24,11 @@ from mlopsc.project.model import (
     View,
 )
 from mlopsc.project.units import DAY, HOUR, MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlopsc.diagnostics.finding import Path
 
 name: Final = "feast"
 
@@ -130,17 +133,13 @@ def emit(project: Project) -> Iterator[Draft]:
         "feast/definitions.py.j2",
         _definitions(project),
     )
-    yield YamlDraft(
-        f"{FEATURE_REPO}/feature_store.yaml", ("services", "feast"), _store(project)
-    )
+    yield YamlDraft(f"{FEATURE_REPO}/feature_store.yaml", ("services", "feast"), _store(project))
     yield CopyDraft(f"{FEATURE_REPO}/.feastignore", ("features",), "feast/feastignore")
 
 
 # --- definitions.py ----------------------------------------------------------------------------
 
-_IMPORTED: Final = frozenset(
-    "sys pd timedelta inputs Path on_demand_feature_view".split()
-)
+_IMPORTED: Final = frozenset(["sys", "pd", "timedelta", "inputs", "Path", "on_demand_feature_view"])
 """Lower-case names the file itself needs; Feast's classes are capitalized, and no name of a spec is."""
 
 Variables = dict[tuple[str, str], str]
@@ -152,7 +151,8 @@ def _variables(project: Project) -> Variables:
 
     Names of a spec may be Python's own (`class`, `sys`), and an entity may be called as a view is.
     """
-    wanted = [("view", view.name) for view in (*project.views, *project.on_demand_views)]
+    views: tuple[View | OnDemandView, ...] = (*project.views, *project.on_demand_views)
+    wanted = [("view", view.name) for view in views]
     read = dict.fromkeys(view.source.name for view in project.views)
     wanted += [("source", source) for source in read]
     wanted += [("entity", entity.name) for entity in project.entities]
@@ -184,24 +184,30 @@ def _definitions(project: Project) -> dict[str, object]:
     views = [_view(view, variables) for view in project.views]
     on_demand = [_on_demand(view, variables) for view in project.on_demand_views]
     requests = _requests(project, variables)
-    entities = {
-        entity.name: entity for view in project.views for entity in view.entities
-    }
+    entities = {entity.name: entity for view in project.views for entity in view.entities}
     services = [_service(model, variables) for model in project.models if model.uses_feature_store]
     tables = [_table(source, variables) for source in sources.values()]
     return {
         "project": project,
         "entities": [_entity(entity, variables) for entity in entities.values()],
         "sources": tables,
-        "streams": [_stream(project, source, variables) for source in sources.values() if source.stream],
+        "streams": [
+            _stream(project, source, variables) for source in sources.values() if source.stream
+        ],
         "views": views,
         "requests": requests,
         "on_demand": on_demand,
         "services": services,
         "imports": _imports(project, list(sources.values()), bool(requests), bool(services)),
-        "has_avro": any(source.stream and source.stream.format == "avro" for source in sources.values()),
+        "has_avro": any(
+            source.stream and source.stream.format == "avro" for source in sources.values()
+        ),
         "feast_types": sorted(
-            {field["type"] for group in (*views, *on_demand, *requests) for field in group["fields"]}
+            {
+                field["type"]
+                for group in (*views, *on_demand, *requests)
+                for field in group["fields"]
+            }
         ),
         "import_decision": decision("feast.import"),
     }
@@ -256,7 +262,7 @@ def _table(source: Source, variables: Variables) -> dict[str, object]:
     if kind == "parquet":
         # Feast reads relative paths from the feature repository, one folder below the project.
         where = {"path": location if "://" in location else f"../{location}"}
-    elif kind == "snowflake" or kind == "redshift":
+    elif kind in {"snowflake", "redshift"}:
         parts = location.split(".")
         keys = ("database", "schema", "table")[-len(parts) :]
         where = dict(zip(keys, parts, strict=True))
@@ -274,7 +280,9 @@ def _table(source: Source, variables: Variables) -> dict[str, object]:
 def _stream(project: Project, source: Source, variables: Variables) -> dict[str, object]:
     stream = source.stream
     if stream is None or project.services.kafka is None:
-        raise ValueError(f"rule R109 lets no view read the stream of '{source.name}' without brokers")
+        raise ValueError(
+            f"rule R109 lets no view read the stream of '{source.name}' without brokers"
+        )
     columns = [*((column.name, column.type) for column in source.columns)]
     if source.timestamp:
         columns.append((source.timestamp, "timestamp"))
@@ -368,7 +376,8 @@ def _on_demand(view: OnDemandView, variables: Variables) -> dict[str, Any]:
 def _service(model: Model, variables: Variables) -> dict[str, Any]:
     """The model's features by view: whole views by name, parts of one as a list of fields."""
     parts: list[dict[str, Any]] = []
-    for view in (*model.views, *model.on_demand_views):
+    views: tuple[View | OnDemandView, ...] = (*model.views, *model.on_demand_views)
+    for view in views:
         taken = [feature.name for feature in model.features if feature.owner is view]
         if not taken:
             continue  # only read by an on-demand view, which brings it along

@@ -125,7 +125,9 @@ def flights(rows: int = 1000, planes: int = 200, seed: int = 1) -> pd.DataFrame:
             "at": start + pd.to_timedelta(np.sort(rng.integers(0, 150 * 24, rows)), unit="h"),
             "carrier": carrier,
             "distance": distance,
-            "late": (distance / 100 + (carrier == "UA") * 10 + rng.normal(0, 5, rows)).astype("float32"),
+            "late": (distance / 100 + (carrier == "UA") * 10 + rng.normal(0, 5, rows)).astype(
+                "float32"
+            ),
         }
     )
 
@@ -177,7 +179,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 class Server:
     """An HTTP server on a free port that notes what it is asked and answers what the test says."""
 
-    def __init__(self, answer: Callable[[str, str, str], tuple[int, object, dict[str, str]]]) -> None:
+    def __init__(
+        self, answer: Callable[[str, str, str], tuple[int, object, dict[str, str]]]
+    ) -> None:
         self.requests: list[tuple[str, str, str]] = []
         outer = self
 

@@ -48,7 +48,9 @@ def test_a_key_never_changes_sides_and_the_seed_draws(project: Project) -> None:
     assert not planes["train"] & planes["validation"]
     assert 0.12 < len(planes["test"]) / 200 < 0.28  # 20 % of 200 planes, three standard deviations
     project.table(flights().sample(frac=1, random_state=3))  # the order of the rows decides nothing
-    assert {name: set(part["plane"]) for name, part in run(project).items() if name in planes} == planes
+    assert {
+        name: set(part["plane"]) for name, part in run(project).items() if name in planes
+    } == planes
     project.model["training"]["seed"] = 8
     assert set(run(project)["test"]["plane"]) != planes["test"]
 
@@ -58,7 +60,11 @@ def test_draw_without_keys_keeps_equal_rows_together(project: Project) -> None:
     twice = pd.concat([flights(), flights()])
     project.table(twice)
     parts = run(project)
-    rows = {name: set(zip(parts[name]["at"], parts[name]["distance"], strict=True)) for name in parts if name != "evaluation"}
+    rows = {
+        name: set(zip(parts[name]["at"], parts[name]["distance"], strict=True))
+        for name in parts
+        if name != "evaluation"
+    }
     assert not rows["train"] & rows["test"]
     assert sum(len(parts[name]) for name in rows) == sum(flights()["at"] <= "2013-05-31") * 2
 
@@ -72,7 +78,10 @@ def test_same_input_same_bytes(project: Project) -> None:
 
 def test_split_by_time(project: Project) -> None:
     day = 86400
-    project.model["training"]["split"] |= {"validation": {"seconds": 20 * day}, "test": {"seconds": 10 * day}}
+    project.model["training"]["split"] |= {
+        "validation": {"seconds": 20 * day},
+        "test": {"seconds": 10 * day},
+    }
     parts = run(project)
     newest = parts["test"]["at"].max()
     assert parts["test"]["at"].min() > newest - pd.Timedelta(days=10)
@@ -104,7 +113,9 @@ def test_label_known_at_this_very_moment_counts(project: Project) -> None:
     frame.loc[frame.index[-1], "at"] = pd.Timestamp("2013-05-31")
     project.table(frame)
     parts = run(project)
-    assert max(part["at"].max() for name, part in parts.items() if name != "evaluation") == pd.Timestamp("2013-05-31")
+    assert max(
+        part["at"].max() for name, part in parts.items() if name != "evaluation"
+    ) == pd.Timestamp("2013-05-31")
 
 
 def test_rows_without_label_are_left_out_and_counted(project: Project) -> None:
@@ -118,7 +129,9 @@ def test_rows_without_label_are_left_out_and_counted(project: Project) -> None:
 
 def test_columns_only_for_the_gate_stay_out_of_training(project: Project) -> None:
     project.table(flights().assign(region="north"))
-    project.model["evaluation"]["columns"] = [{"name": "region", "type": "string", "spec": "models.delay.evaluation.slices[0]"}]
+    project.model["evaluation"]["columns"] = [
+        {"name": "region", "type": "string", "spec": "models.delay.evaluation.slices[0]"}
+    ]
     parts = run(project)
     assert "region" not in parts["test"]
     assert list(parts["evaluation"].columns) == ["region"]
@@ -197,7 +210,10 @@ def test_missing_and_broken_files(project: Project, capsys: Said) -> None:
     path.write_bytes(b"no parquet")
     assert "is not readable as parquet" in refused(project, capsys)
     path.unlink()
-    assert "no data: data/flights.parquet does not exist (asked for by sources.flights.parquet" in refused(project, capsys)
+    assert (
+        "no data: data/flights.parquet does not exist (asked for by sources.flights.parquet"
+        in refused(project, capsys)
+    )
 
 
 def test_what_cannot_run(project: Project, capsys: Said) -> None:
@@ -211,16 +227,34 @@ def test_what_cannot_run(project: Project, capsys: Said) -> None:
     assert "model 'delay' is not trained here" in refused(project, capsys, 2)
 
 
-@pytest.mark.parametrize(("kind", "said"), [("snowflake", "pip install snowflake-sqlalchemy"), ("redshift", "pip install sqlalchemy-redshift")])
-def test_missing_package_is_named(project: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, kind: str, said: str) -> None:
-    project.source["environments"]["production"] = {"kind": kind, "table": "flights", "spec": "sources.flights"}
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("snowflake", "pip install snowflake-sqlalchemy"),
+        ("redshift", "pip install sqlalchemy-redshift"),
+    ],
+)
+def test_missing_package_is_named(
+    project: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, kind: str, said: str
+) -> None:
+    project.source["environments"]["production"] = {
+        "kind": kind,
+        "table": "flights",
+        "spec": "sources.flights",
+    }
     driver = {"snowflake": "snowflake", "redshift": "redshift+redshift_connector"}[kind]
     monkeypatch.setenv(f"MLOPS_{kind.upper()}_URL", f"{driver}://user:word@host/db")
     assert said in refused(project, capsys, 2)
 
 
-def test_unreachable_database_is_tried_within_a_bound(project: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.source["environments"]["production"] = {"kind": "postgres", "table": "flights", "spec": "sources.flights"}
+def test_unreachable_database_is_tried_within_a_bound(
+    project: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.source["environments"]["production"] = {
+        "kind": "postgres",
+        "table": "flights",
+        "spec": "sources.flights",
+    }
     # A folder cannot be opened as a database: SQLAlchemy raises the OperationalError of a lost server.
     monkeypatch.setenv("MLOPS_POSTGRES_URL", f"sqlite:///{project.folder}")
     project.write()

@@ -15,8 +15,20 @@ from conftest import MODEL, PROGRAMS, SOURCE, Json, Project
 from mlops import dataset, facts
 
 DOCS = Path(__file__).parents[3] / "docs" / "targets" / "programs.md"
-EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCS.read_text("utf-8"), re.S)]
-RUNNABLE = ("batch", "cooldown", "dataset", "gate", "materialize", "monitor", "register", "schedules", "validate")
+EXAMPLES = [
+    json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCS.read_text("utf-8"), re.S)
+]
+RUNNABLE = (
+    "batch",
+    "cooldown",
+    "dataset",
+    "gate",
+    "materialize",
+    "monitor",
+    "register",
+    "schedules",
+    "validate",
+)
 
 
 def problems_of(data: object, tmp_path: Path) -> list[str]:
@@ -79,9 +91,17 @@ def changed(data: Json, path: str, value: object) -> Json:
         ("task", "guessing", "'task' must be one of classification, regression"),
         ("training.seed", "7", "'training.seed' must be a whole number, not \"7\""),
         ("training.seed", True, "'training.seed' must be a whole number, not true"),
-        ("training.split.test", {}, "'training.split.test' must have exactly one of 'seconds' and 'share'"),
+        (
+            "training.split.test",
+            {},
+            "'training.split.test' must have exactly one of 'seconds' and 'share'",
+        ),
         ("training.split.test", {"share": 1.5}, "'share' must lie between 0 and 1"),
-        ("training.window_seconds", None, "'training.window_seconds' is null; a key that does not apply"),
+        (
+            "training.window_seconds",
+            None,
+            "'training.window_seconds' is null; a key that does not apply",
+        ),
         ("evaluation.metrics.0.max", ..., "must have at least one of 'min', 'max', 'max_worse'"),
         ("features.own", {}, "'features.own' must be a list"),
         ("features.service", "delay", "exactly when 'joined' is not empty"),
@@ -112,7 +132,12 @@ def test_monitor_reads_what_it_reports(
         "predictions": predictions, "spec": "x", "drift": {"config": "x", "columns": columns, "spec": "x"},
     }  # fmt: skip
     if performance:
-        monitoring["performance"] = {"config": "x", "metrics": [], "tolerance_seconds": 0, "spec": "x"}
+        monitoring["performance"] = {
+            "config": "x",
+            "metrics": [],
+            "tolerance_seconds": 0,
+            "spec": "x",
+        }
     found = problems_of({**MODEL, "monitoring": monitoring}, tmp_path)
     assert len(found) == len(said)
     assert all(part in one for part, one in zip(said, found, strict=True))
@@ -145,7 +170,9 @@ def test_files_that_are_no_facts(
     assert said in capsys.readouterr().err
 
 
-def test_check_of_good_and_missing_files(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_good_and_missing_files(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = ["mlops/models/delay.json", "mlops/sources/flights.json"]
     assert dataset.main(["--check", *good]) == 0
     assert dataset.main(["--check", *good, "gone.json"]) == 2
@@ -156,7 +183,10 @@ def test_unknown_model_is_answered_with_the_known_ones(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert dataset.main(["--model", "dealy"]) == 2
-    assert "no model 'dealy': mlops/models/dealy.json is missing; there are: delay" in capsys.readouterr().err
+    assert (
+        "no model 'dealy': mlops/models/dealy.json is missing; there are: delay"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -165,7 +195,9 @@ def test_programs_start_as_files_and_as_modules(project: Project, name: str) -> 
 
     shutil.copytree(PROGRAMS, project.folder / "mlops", dirs_exist_ok=True)
     command = [f"mlops/{name}.py"] if name != "gate" else ["-m", "mlops.gate"]
-    shown = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, *command, "--help"], capture_output=True, text=True, check=True
+    )
     assert "exit codes: 0 passed, 1 failed, 2 could not run" in shown.stdout
 
 

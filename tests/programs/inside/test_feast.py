@@ -46,7 +46,13 @@ def weather() -> pd.DataFrame:
     """Every third hour at two airports, so that the newest row is usually an older one."""
     hours = pd.date_range("2013-01-01", "2013-06-01", freq="3h", tz="UTC")
     frames = [
-        pd.DataFrame({"origin": origin, "hour": hours, "temp": np.arange(len(hours), dtype="float32") + shift})
+        pd.DataFrame(
+            {
+                "origin": origin,
+                "hour": hours,
+                "temp": np.arange(len(hours), dtype="float32") + shift,
+            }
+        )
         for origin, shift in (("JFK", 0), ("LGA", 100_000))
     ]
     return pd.concat(frames, ignore_index=True)
@@ -55,8 +61,12 @@ def weather() -> pd.DataFrame:
 def planes() -> pd.DataFrame:
     """Each plane is refitted once."""
     numbers = np.arange(200)
-    first = pd.DataFrame({"plane": numbers, "since": pd.Timestamp("2012-12-31", tz="UTC"), "seats": numbers + 100})
-    second = pd.DataFrame({"plane": numbers, "since": pd.Timestamp("2013-03-01", tz="UTC"), "seats": numbers + 1000})
+    first = pd.DataFrame(
+        {"plane": numbers, "since": pd.Timestamp("2012-12-31", tz="UTC"), "seats": numbers + 100}
+    )
+    second = pd.DataFrame(
+        {"plane": numbers, "since": pd.Timestamp("2013-03-01", tz="UTC"), "seats": numbers + 1000}
+    )
     return pd.concat([first, second], ignore_index=True)
 
 
@@ -70,7 +80,15 @@ PER_SEAT = inspect.getsource(per_seat)  # Feast keeps the text of a function, an
 def definitions(*, online: bool = True) -> list[Any]:
     from datetime import timedelta
 
-    from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
+    from feast import (
+        Entity,
+        FeatureService,
+        FeatureView,
+        Field,
+        FileSource,
+        RequestSource,
+        ValueType,
+    )
     from feast.on_demand_feature_view import OnDemandFeatureView
     from feast.transformation.pandas_transformation import PandasTransformation
     from feast.types import Float32, Float64, Int64, String
@@ -107,7 +125,9 @@ def joined(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     project.table(planes(), "data/planes.parquet")
     project.put("mlops/sources/weather.json", WEATHER)
     project.put("mlops/sources/planes.json", PLANES)
-    project.model["examples"]["keys"].append({"name": "origin", "type": "string", "spec": "sources.flights.columns.origin"})
+    project.model["examples"]["keys"].append(
+        {"name": "origin", "type": "string", "spec": "sources.flights.columns.origin"}
+    )
     project.model["features"] |= {
         "joined": [
             {"name": "temp", "type": "float32", "spec": "models.delay.features[2]"},
@@ -117,8 +137,20 @@ def joined(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
         "service": "delay",
         "repository": "feature_repo",
         "views": [
-            {"name": "sky", "source": "weather", "keys": ["origin"], "materialize": True, "spec": "features.sky"},
-            {"name": "fit", "source": "planes", "keys": ["plane"], "materialize": False, "spec": "features.fit"},
+            {
+                "name": "sky",
+                "source": "weather",
+                "keys": ["origin"],
+                "materialize": True,
+                "spec": "features.sky",
+            },
+            {
+                "name": "fit",
+                "source": "planes",
+                "keys": ["plane"],
+                "materialize": False,
+                "spec": "features.fit",
+            },
         ],
         "request": ["distance"],
     }
@@ -133,17 +165,27 @@ def joined(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def expected(frame: pd.DataFrame) -> pd.DataFrame:
     """The same join by pandas alone."""
-    frame = frame.assign(_at=frame["at"].astype("datetime64[ns]").dt.tz_localize("UTC"), _row=range(len(frame))).sort_values("_at")
+    frame = frame.assign(
+        _at=frame["at"].astype("datetime64[ns]").dt.tz_localize("UTC"), _row=range(len(frame))
+    ).sort_values("_at")
     sky = weather().rename(columns={"hour": "_at"}).sort_values("_at")
     frame = pd.merge_asof(frame, sky, on="_at", by="origin", tolerance=pd.Timedelta(days=1))
-    fit = planes().rename(columns={"since": "_at"}).sort_values("_at").astype({"_at": "datetime64[ns, UTC]"})
+    fit = (
+        planes()
+        .rename(columns={"since": "_at"})
+        .sort_values("_at")
+        .astype({"_at": "datetime64[ns, UTC]"})
+    )
     frame = pd.merge_asof(frame, fit, on="_at", by="plane")
     frame["per_seat"] = frame["distance"].astype("float64") / frame["seats"]
     return frame.sort_values("_row").reset_index(drop=True)
 
 
 def all_rows(project: Project) -> pd.DataFrame:
-    parts = [pd.read_parquet(project.folder / f"out/{name}.parquet") for name in ("train", "validation", "test")]
+    parts = [
+        pd.read_parquet(project.folder / f"out/{name}.parquet")
+        for name in ("train", "validation", "test")
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -156,7 +198,9 @@ def test_every_example_gets_what_was_known_then(joined: Project) -> None:
     right = expected(found[["plane", "origin", "at", "distance"]])
     assert len(found) == (flights()["at"] <= "2013-05-31").sum()
     for name in ("temp", "seats", "per_seat"):
-        np.testing.assert_allclose(found[name].to_numpy("float64"), right[name].to_numpy("float64"), rtol=1e-6)
+        np.testing.assert_allclose(
+            found[name].to_numpy("float64"), right[name].to_numpy("float64"), rtol=1e-6
+        )
     assert found["seats"].dtype == "int64"
     assert set(found["seats"] > 999) == {True, False}  # both fittings occur: the time matters
 
@@ -165,20 +209,30 @@ def test_rows_of_one_time_and_key_all_survive(joined: Project) -> None:
     """Feast's file store drops rows that agree in time and in the keys joined so far."""
     frame = flights(300).assign(at=pd.Timestamp("2013-02-01 01:30"), origin="JFK")
     facts_features = _features(joined)
-    found = joins.join(frame, "at", facts_features, lambda name: (_source(joined, name), "production"))
+    found = joins.join(
+        frame, "at", facts_features, lambda name: (_source(joined, name), "production")
+    )
     assert len(found) == 300
     np.testing.assert_allclose(found["per_seat"], expected(frame)["per_seat"], rtol=1e-6)
 
 
 def test_portions_give_the_same_answer(joined: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = flights(200).assign(origin="LGA")
-    whole = joins.join(frame, "at", _features(joined), lambda name: (_source(joined, name), "production"))
-    monkeypatch.setattr(joins, "MERGED_ROWS", 60_000)  # about five portions of 200 rows with 1,209 hours each
-    parts = joins.join(frame, "at", _features(joined), lambda name: (_source(joined, name), "production"))
+    whole = joins.join(
+        frame, "at", _features(joined), lambda name: (_source(joined, name), "production")
+    )
+    monkeypatch.setattr(
+        joins, "MERGED_ROWS", 60_000
+    )  # about five portions of 200 rows with 1,209 hours each
+    parts = joins.join(
+        frame, "at", _features(joined), lambda name: (_source(joined, name), "production")
+    )
     pd.testing.assert_frame_equal(parts, whole)
 
 
-def test_keys_without_features_are_empty_and_a_broken_join_is_refused(joined: Project, capsys: Said) -> None:
+def test_keys_without_features_are_empty_and_a_broken_join_is_refused(
+    joined: Project, capsys: Said
+) -> None:
     frame = pd.read_parquet(joined.folder / "data/flights.parquet")
     joined.table(frame.assign(origin=frame["origin"].where(frame["plane"] % 2 == 0, "EWR")))
     assert dataset.main(["--model", "delay", "--data", "out"]) == 0
@@ -194,7 +248,9 @@ def test_evaluation_field_from_feast(joined: Project) -> None:
     """A column of a slice that only a view has, and that the model does not see."""
     joined.model["features"]["joined"] = [joined.model["features"]["joined"][0]]
     joined.model["evaluation"] |= {
-        "columns": [{"name": "seats", "type": "int64", "spec": "models.delay.evaluation.slices[0]"}],
+        "columns": [
+            {"name": "seats", "type": "int64", "spec": "models.delay.evaluation.slices[0]"}
+        ],
         "joined": ["fit:seats"],
     }
     joined.write()
@@ -208,12 +264,20 @@ def test_cut_wires(joined: Project, capsys: Said, monkeypatch: pytest.MonkeyPatc
     joined.model["features"]["service"] = "dealy"
     joined.write()
     assert dataset.main(["--model", "delay", "--data", "out"]) == 2
-    assert "Feast does not know the feature service 'dealy': run `feast apply` first" in capsys.readouterr().err
+    assert (
+        "Feast does not know the feature service 'dealy': run `feast apply` first"
+        in capsys.readouterr().err
+    )
     joined.model["features"]["service"] = "delay"
-    joined.model["features"]["joined"].append({"name": "wind", "type": "float32", "spec": "models.delay.features[5]"})
+    joined.model["features"]["joined"].append(
+        {"name": "wind", "type": "float32", "spec": "models.delay.features[5]"}
+    )
     joined.write()
     assert dataset.main(["--model", "delay", "--data", "out"]) == 2
-    assert "does not give 'wind': run `feast apply` again (asked for by models.delay.features[5]" in capsys.readouterr().err
+    assert (
+        "does not give 'wind': run `feast apply` again (asked for by models.delay.features[5]"
+        in capsys.readouterr().err
+    )
     monkeypatch.delenv("FEAST_REGISTRY")
     assert dataset.main(["--model", "delay", "--data", "out"]) == 2
     assert "needs the environment variable FEAST_REGISTRY" in capsys.readouterr().err
@@ -224,10 +288,17 @@ def test_cut_wires(joined: Project, capsys: Said, monkeypatch: pytest.MonkeyPatc
 
 def test_materialize_makes_values_answerable_online(joined: Project, capsys: Said) -> None:
     assert materialize.main(["--model", "delay", "--now", "2013-05-31T23:59:00"]) == 0
-    assert "sky: materialized from 2013-05-30T23:59:00+00:00 to 2013-05-31T23:59:00+00:00" in capsys.readouterr().out
+    assert (
+        "sky: materialized from 2013-05-30T23:59:00+00:00 to 2013-05-31T23:59:00+00:00"
+        in capsys.readouterr().out
+    )
     store = joins.open_store("feature_repo")
-    answer = store.get_online_features(features=["sky:temp"], entity_rows=[{"origin": "JFK"}]).to_dict()
-    assert answer["temp"] == [weather().query("origin == 'JFK' and hour <= '2013-05-31T23:59Z'")["temp"].iloc[-1]]
+    answer = store.get_online_features(
+        features=["sky:temp"], entity_rows=[{"origin": "JFK"}]
+    ).to_dict()
+    assert answer["temp"] == [
+        weather().query("origin == 'JFK' and hour <= '2013-05-31T23:59Z'")["temp"].iloc[-1]
+    ]
     capsys.readouterr()
     assert materialize.main(["--model", "delay", "--now", "2013-06-01T06:00:00"]) == 0
     assert "sky: materialized from 2013-05-31T23:59:00+00:00 to" in capsys.readouterr().out
@@ -238,7 +309,10 @@ def test_materialize_makes_values_answerable_online(joined: Project, capsys: Sai
 
 def test_materialize_refusals(joined: Project, capsys: Said) -> None:
     assert materialize.main(["--view", "skies"]) == 2
-    assert "Feast does not know the view skies: run `feast apply` first; it knows: fit, sky" in capsys.readouterr().err
+    assert (
+        "Feast does not know the view skies: run `feast apply` first; it knows: fit, sky"
+        in capsys.readouterr().err
+    )
     assert materialize.main([]) == 2
     assert "say either --view or --model" in capsys.readouterr().err
     joined.model["features"]["views"][0]["materialize"] = False

@@ -71,7 +71,10 @@ def test_a_worse_model_fails_with_the_spec_line(trained: Project, capsys: Said) 
     assert "failed   mae" in out
     assert "≤ 30" in out
     assert "models.delay.evaluation.metrics.mae" in out
-    assert ET.parse(trained.folder / "build/delay/gate/junit.xml").getroot()[0].attrib["failures"] == "1"
+    assert (
+        ET.parse(trained.folder / "build/delay/gate/junit.xml").getroot()[0].attrib["failures"]
+        == "1"
+    )
 
 
 @pytest.mark.parametrize(("severity", "code"), [("critical", 1), ("warning", 0), ("info", 0)])
@@ -86,7 +89,10 @@ def test_severity_decides(trained: Project, severity: str, code: int) -> None:
     [
         ("out/model/model.bin", "out/model is missing or empty"),
         ("out/metrics.json", "out/metrics.json is missing"),
-        ("out/predictions.parquet", "out/predictions.parquet is missing (asked for by models.delay.training"),
+        (
+            "out/predictions.parquet",
+            "out/predictions.parquet is missing (asked for by models.delay.training",
+        ),
         ("data/delay/test.parquet", "data/delay/test.parquet is missing"),
     ],
 )
@@ -99,11 +105,20 @@ def test_missing_pieces(trained: Project, capsys: Said, cut: str, said: str) -> 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda p: p.rename(columns={"prediction": "predictions"}), "has no column 'prediction', it has: "),
+        (
+            lambda p: p.rename(columns={"prediction": "predictions"}),
+            "has no column 'prediction', it has: ",
+        ),
         (lambda p: p.iloc[:-1], "one prediction for each row, in the same order"),
         (lambda p: p.iloc[::-1], "row 0 is another one than in test.parquet: 'plane' is"),
-        (lambda p: p.assign(prediction=[np.nan] + [1.0] * (len(p) - 1)), "column 'prediction' is empty in 1 of"),
-        (lambda p: p.assign(prediction=[np.inf] + [1.0] * (len(p) - 1)), "column 'prediction' holds inf"),
+        (
+            lambda p: p.assign(prediction=[np.nan] + [1.0] * (len(p) - 1)),
+            "column 'prediction' is empty in 1 of",
+        ),
+        (
+            lambda p: p.assign(prediction=[np.inf] + [1.0] * (len(p) - 1)),
+            "column 'prediction' holds inf",
+        ),
         (lambda p: p.assign(prediction="late"), "column 'prediction' must hold numbers"),
     ],
 )
@@ -118,7 +133,11 @@ def test_wrong_predictions(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "is not JSON"), ("[1]", "must be one object"), ('{"auc": "good"}', "'auc' is no number but 'good'")],
+    [
+        ("{", "is not JSON"),
+        ("[1]", "must be one object"),
+        ('{"auc": "good"}', "'auc' is no number but 'good'"),
+    ],
 )
 def test_wrong_metrics_json(trained: Project, capsys: Said, text: str, said: str) -> None:
     (trained.folder / "out/metrics.json").write_text(text)
@@ -128,11 +147,18 @@ def test_wrong_metrics_json(trained: Project, capsys: Said, text: str, said: str
 
 def test_a_metric_of_the_users_own_comes_from_metrics_json(trained: Project, capsys: Said) -> None:
     trained.model["evaluation"]["metrics"].append(
-        {"name": "cost", "max": 10, "severity": "critical", "spec": "models.delay.evaluation.metrics.cost"}
+        {
+            "name": "cost",
+            "max": 10,
+            "severity": "critical",
+            "spec": "models.delay.evaluation.metrics.cost",
+        }
     )
     trained.write()
     assert gate.main(["--model", "delay"]) == 1
-    assert "metric 'cost' is none that the gate computes for a regression" in capsys.readouterr().err
+    assert (
+        "metric 'cost' is none that the gate computes for a regression" in capsys.readouterr().err
+    )
     leave(trained, lambda test: test["late"], cost=11)
     assert outcomes(judge(trained, 1))["cost"] == "failed"
     leave(trained, lambda test: test["late"], cost=9)
@@ -143,7 +169,9 @@ def test_slices_hold_too_and_small_ones_are_not_judged(trained: Project) -> None
     test = pd.read_parquet(trained.folder / "data/delay/test.parquet")
     largest = test["carrier"].value_counts().idxmax()
     leave(trained, lambda test: test["late"] + np.where(test["carrier"] == largest, 40, 0))
-    trained.model["evaluation"]["slices"] = [{"column": "carrier", "spec": "models.delay.evaluation.slices[0]"}]
+    trained.model["evaluation"]["slices"] = [
+        {"column": "carrier", "spec": "models.delay.evaluation.slices[0]"}
+    ]
     found = outcomes(judge(trained, 1))
     assert found["mae"] == "passed"
     assert found[f"mae where carrier = {largest}"] == "failed"
@@ -154,12 +182,21 @@ def test_slices_hold_too_and_small_ones_are_not_judged(trained: Project) -> None
 
 
 def test_slice_by_a_column_that_is_no_feature(trained: Project, capsys: Said) -> None:
-    trained.model["evaluation"]["slices"] = [{"column": "region", "spec": "models.delay.evaluation.slices[0]"}]
-    assert {"mae where region = north", "mae where region = south"} < set(outcomes(judge(trained, 0)))
-    trained.model["evaluation"]["slices"] = [{"column": "distance", "spec": "models.delay.evaluation.slices[0]"}]
+    trained.model["evaluation"]["slices"] = [
+        {"column": "region", "spec": "models.delay.evaluation.slices[0]"}
+    ]
+    assert {"mae where region = north", "mae where region = south"} < set(
+        outcomes(judge(trained, 0))
+    )
+    trained.model["evaluation"]["slices"] = [
+        {"column": "distance", "spec": "models.delay.evaluation.slices[0]"}
+    ]
     trained.write()
     assert gate.main(["--model", "delay"]) == 2
-    assert "put values into ranges first (asked for by models.delay.evaluation.slices[0]" in capsys.readouterr().err
+    assert (
+        "put values into ranges first (asked for by models.delay.evaluation.slices[0]"
+        in capsys.readouterr().err
+    )
 
 
 def test_max_worse_without_registry_is_said_and_not_compared(trained: Project) -> None:
@@ -230,8 +267,12 @@ def test_regression(name: str, value: float) -> None:
         ("precision_at_1", 0.5), ("recall_at_2", 1.0), ("map_at_3", (1 / 2 + 1) / 2),
     ],
 )  # fmt: skip
-def test_ranking_counts_lists_alike_and_leaves_out_lists_without_relevance(name: str, value: float) -> None:
-    frame = pd.DataFrame({"q": [1, 1, 1, 2, 2, 3], "y": [0, 1, 0, 1, 0, 0], "p": [0.9, 0.8, 0.1, 0.6, 0.5, 0.4]})
+def test_ranking_counts_lists_alike_and_leaves_out_lists_without_relevance(
+    name: str, value: float
+) -> None:
+    frame = pd.DataFrame(
+        {"q": [1, 1, 1, 2, 2, 3], "y": [0, 1, 0, 1, 0, 0], "p": [0.9, 0.8, 0.1, 0.6, 0.5, 0.4]}
+    )
     assert measure("ranking", name, frame, groups=("q",)) == pytest.approx(value)
 
 
@@ -241,7 +282,9 @@ def test_several_classes() -> None:
     assert measure("classification", "recall", frame) == pytest.approx(2 / 3)
     with pytest.raises(metrics.Undefined, match="needs probabilities"):
         measure("classification", "auc", frame)
-    scores = pd.DataFrame({"p_a": [0.8, 0.1, 0.2, 0.9], "p_b": [0.1, 0.8, 0.5, 0.1], "p_c": [0.1, 0.1, 0.3, 0.0]})
+    scores = pd.DataFrame(
+        {"p_a": [0.8, 0.1, 0.2, 0.9], "p_b": [0.1, 0.8, 0.5, 0.1], "p_c": [0.1, 0.1, 0.3, 0.0]}
+    )
     assert measure("classification", "auc", frame.join(scores)) == pytest.approx(1.0)
     assert measure("classification", "log_loss", frame.join(scores)) == pytest.approx(
         -np.log([0.8, 0.8, 0.3, 0.9]).mean()
@@ -283,7 +326,9 @@ def measure(task: Any, name: str, frame: pd.DataFrame, groups: tuple[str, ...] =
 )  # fmt: skip
 def test_fairness(name: str, value: float) -> None:
     """Group a: tp 1, fp 1, tn 2; group b: tp 1, fn 1, tn 2."""
-    frame = pd.DataFrame({"y": [1, 0, 0, 0, 1, 1, 0, 0], "p": [0.9, 0.8, 0.1, 0.2, 0.7, 0.3, 0.2, 0.1]})
+    frame = pd.DataFrame(
+        {"y": [1, 0, 0, 0, 1, 1, 0, 0], "p": [0.9, 0.8, 0.1, 0.2, 0.7, 0.3, 0.2, 0.1]}
+    )
     given = metrics.answers(frame, "classification", "y", "p", ())
     between = metrics.fairness("classification", name)
     assert between is not None
@@ -305,7 +350,10 @@ def test_fairness_gate(trained: Project, capsys: Said) -> None:
     bound["name"] = "niceness_difference"
     trained.write()
     assert gate.main(["--model", "delay"]) == 2
-    assert "'niceness_difference' is no measure of fairness for a regression" in capsys.readouterr().err
+    assert (
+        "'niceness_difference' is no measure of fairness for a regression"
+        in capsys.readouterr().err
+    )
 
 
 def test_every_documented_metric_is_computed() -> None:

@@ -71,7 +71,9 @@ def train(project: Project, worse_by: float = 0.0) -> None:
     model.intercept_ += worse_by
     mlflow.pyfunc.save_model(str(out / "model"), python_model=OwnModel(model), pip_requirements=[])
     test = pd.read_parquet(data / "test.parquet")
-    test.assign(prediction=model.predict(test[["distance"]])).to_parquet(out / "predictions.parquet")
+    test.assign(prediction=model.predict(test[["distance"]])).to_parquet(
+        out / "predictions.parquet"
+    )
     project.put("build/delay/out/metrics.json", {"coefficients": 1})
 
 
@@ -93,7 +95,10 @@ _TEMPLATE: dict[str, Path] = {}
 
 @pytest.fixture
 def registered(
-    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, _quiet: None
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    _quiet: None,
 ) -> Project:
     """A project with MLflow on SQLite and version 1 registered."""
     import shutil
@@ -109,7 +114,11 @@ def registered(
     monkeypatch.setenv("CI_COMMIT_SHA", "abc123")
     project.model["registry"] = REGISTRY
     project.model["evaluation"]["metrics"][0] |= {"max_worse": 1}
-    project.model["respond"] = {"cooldown_seconds": 7 * 86400, "monthly_budget": 2, "spec": "models.delay.monitoring.cooldown"}
+    project.model["respond"] = {
+        "cooldown_seconds": 7 * 86400,
+        "monthly_budget": 2,
+        "spec": "models.delay.monitoring.cooldown",
+    }
     project.model["monitoring"] = copy.deepcopy(MONITORING)
     project.put("monitoring/evidently/delay.drift.json", DRIFT)
     project.put("monitoring/evidently/delay.performance.json", PERFORMANCE)
@@ -135,11 +144,20 @@ def test_a_version_has_what_is_needed_to_judge_it_later(registered: Project) -> 
     }  # fmt: skip
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.metrics["test_mae"] == registered.read("build/delay/gate/gate.json")["metrics"]["mae"]
-    assert {item.path for item in client.list_artifacts(version.run_id)} == {"dataset", "model", "reference"}
+    assert (
+        run.data.metrics["test_mae"]
+        == registered.read("build/delay/gate/gate.json")["metrics"]["mae"]
+    )
+    assert {item.path for item in client.list_artifacts(version.run_id)} == {
+        "dataset",
+        "model",
+        "reference",
+    }
     env = (registered.folder / "build/delay/register/register.env").read_text()
     assert env == f"MLOPS_VERSION=1\nMLOPS_RUN={version.run_id}\n"
-    kept = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path="reference/reference.parquet")
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=version.run_id, artifact_path="reference/reference.parquet"
+    )
     reference = pd.read_parquet(kept)
     sizes = registered.read("build/delay/data/dataset.json")["rows"]
     assert len(reference) == sum(sizes.values())
@@ -147,7 +165,11 @@ def test_a_version_has_what_is_needed_to_judge_it_later(registered: Project) -> 
 
 
 def test_without_a_champion_nothing_is_compared(registered: Project) -> None:
-    case = next(one for one in registered.read("build/delay/gate/gate.json")["cases"] if one["what"] == "mae")
+    case = next(
+        one
+        for one in registered.read("build/delay/gate/gate.json")["cases"]
+        if one["what"] == "mae"
+    )
     assert case["note"] == "not compared: no version runs in production yet"
 
 
@@ -156,17 +178,26 @@ def test_a_worse_model_than_the_champion_is_stopped(registered: Project, capsys:
     assert release(registered, worse_by=9) == 1
     assert "at most 1 worse than" in capsys.readouterr().out
     assert release(registered, worse_by=0.1) == 0
-    assert str(mlflow.MlflowClient().get_model_version_by_alias("flights-delay", "challenger").version) == "2"
+    assert (
+        str(mlflow.MlflowClient().get_model_version_by_alias("flights-delay", "challenger").version)
+        == "2"
+    )
 
 
 def test_the_version_of_the_spec_is_the_champion(registered: Project, capsys: Said) -> None:
-    registered.model["environments"]["production"] = {"version": "1", "spec": "environments.production.versions.delay"}
+    registered.model["environments"]["production"] = {
+        "version": "1",
+        "spec": "environments.production.versions.delay",
+    }
     registered.write()
     assert release(registered, worse_by=9) == 1
     registered.model["environments"]["production"]["version"] = "9"
     registered.write()
     assert gate.main(["--model", "delay"]) == 2
-    assert "MLflow has no version 9 of 'flights-delay' (asked for by environments.production.versions.delay" in capsys.readouterr().err
+    assert (
+        "MLflow has no version 9 of 'flights-delay' (asked for by environments.production.versions.delay"
+        in capsys.readouterr().err
+    )
 
 
 def test_register_only_takes_what_the_gate_saw(registered: Project, capsys: Said) -> None:
@@ -226,11 +257,16 @@ def test_quiet_without_drift(registered: Project) -> None:
     assert found["mlops_drift_share"] == 0
     assert found["mlops_column_drift_scorecarrier"] < 0.1
     assert found["mlops_monitor_rows"] == (flights()["at"] >= "2013-05-02").sum()
-    assert found["mlops_monitor_last_success_timestamp_seconds"] == pd.Timestamp("2013-06-01").timestamp()
+    assert (
+        found["mlops_monitor_last_success_timestamp_seconds"]
+        == pd.Timestamp("2013-06-01").timestamp()
+    )
     assert (registered.folder / "build/delay/monitor/drift.html").stat().st_size > 10_000
 
 
-def test_drift_is_found_pushed_and_no_failure_unless_asked(registered: Project, serve: Callable[..., Server]) -> None:
+def test_drift_is_found_pushed_and_no_failure_unless_asked(
+    registered: Project, serve: Callable[..., Server]
+) -> None:
     champion()
     registered.table(drifted())
     gateway = serve(lambda *_: (200, None, {}))
@@ -238,14 +274,19 @@ def test_drift_is_found_pushed_and_no_failure_unless_asked(registered: Project, 
     assert found["version"] == "1"
     assert values(found)["mlops_drift_share"] == 1
     method, path, body = gateway.requests[0]
-    assert (method, path) == ("PUT", "/metrics/job/mlops/environment/production/model/delay/project/flights")
+    assert (method, path) == (
+        "PUT",
+        "/metrics/job/mlops/environment/production/model/delay/project/flights",
+    )
     assert "mlops_drift_share 1.0\n" in body
     assert 'mlops_column_drift_score{column="distance"} ' in body
     assert "mlops_monitor_last_success_timestamp_seconds 1.37" in body
     look(registered, 1, "--fail-on-drift")
 
 
-def test_too_few_rows_push_nothing(registered: Project, serve: Callable[..., Server], capsys: Said) -> None:
+def test_too_few_rows_push_nothing(
+    registered: Project, serve: Callable[..., Server], capsys: Said
+) -> None:
     champion()
     gateway = serve(lambda *_: (200, None, {}))
     registered.model["monitoring"]["min_rows"] = 500
@@ -258,10 +299,15 @@ def test_too_few_rows_push_nothing(registered: Project, serve: Callable[..., Ser
     assert gateway.requests == []
 
 
-def test_a_failed_run_pushes_no_success(registered: Project, serve: Callable[..., Server], capsys: Said) -> None:
+def test_a_failed_run_pushes_no_success(
+    registered: Project, serve: Callable[..., Server], capsys: Said
+) -> None:
     champion()
     gateway = serve(lambda *_: (200, None, {}))
-    registered.put("monitoring/evidently/delay.drift.json", {"metrics": [{"type": "evidently:metric_v2:Nonsense"}]})
+    registered.put(
+        "monitoring/evidently/delay.drift.json",
+        {"metrics": [{"type": "evidently:metric_v2:Nonsense"}]},
+    )
     assert monitor.main(["--model", "delay", "--pushgateway", gateway.url]) == 2
     assert "Evidently cannot read it" in capsys.readouterr().err
     registered.table(flights().drop(columns="distance"))
@@ -269,14 +315,25 @@ def test_a_failed_run_pushes_no_success(registered: Project, serve: Callable[...
     assert gateway.requests == []
 
 
-def test_no_version_or_another_versions_reference(registered: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_version_or_another_versions_reference(
+    registered: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert monitor.main(["--model", "delay"]) == 2
-    assert "no version of 'delay' runs in production: write environments.production.versions.delay" in capsys.readouterr().err
-    registered.model["environments"]["production"] = {"version": "1", "spec": "environments.production.versions.delay"}
+    assert (
+        "no version of 'delay' runs in production: write environments.production.versions.delay"
+        in capsys.readouterr().err
+    )
+    registered.model["environments"]["production"] = {
+        "version": "1",
+        "spec": "environments.production.versions.delay",
+    }
     registered.write()
     monkeypatch.setenv("MLOPS_VERSION", "2")
     assert monitor.main(["--model", "delay"]) == 2
-    assert "version 2 runs here (MLOPS_VERSION), but environments.production.versions.delay says 1" in capsys.readouterr().err
+    assert (
+        "version 2 runs here (MLOPS_VERSION), but environments.production.versions.delay says 1"
+        in capsys.readouterr().err
+    )
     monkeypatch.delenv("MLOPS_VERSION")
     registered.table(flights(), "kept/reference.parquet")
     registered.put("kept/reference.json", {"project": "flights", "model": "delay", "version": "3"})
@@ -304,7 +361,14 @@ def test_performance_on_rows_the_version_scores(registered: Project) -> None:
         "predictions": "scored",
         "performance": {
             "config": "monitoring/evidently/delay.performance.json",
-            "metrics": [{"name": "mae", "max": 1, "severity": "critical", "spec": "models.delay.monitoring.performance.mae"}],
+            "metrics": [
+                {
+                    "name": "mae",
+                    "max": 1,
+                    "severity": "critical",
+                    "spec": "models.delay.monitoring.performance.mae",
+                }
+            ],
             "tolerance_seconds": 0,
             "spec": "models.delay.monitoring.performance",
         },
@@ -321,7 +385,11 @@ def logged(registered: Project) -> Project:
     """A log of answers, ten minutes after the moment asked about, whose labels come from the examples."""
     champion()
     frame = flights().drop_duplicates(["plane", "at"])
-    log = frame.assign(at=frame["at"] + pd.Timedelta(minutes=10), prediction=frame["late"].astype("float64") + 2, version="1")
+    log = frame.assign(
+        at=frame["at"] + pd.Timedelta(minutes=10),
+        prediction=frame["late"].astype("float64") + 2,
+        version="1",
+    )
     registered.table(log.drop(columns="late"), "data/log.parquet")
     registered.put("mlops/sources/log.json", registered.source | {
         "source": "log",
@@ -359,14 +427,22 @@ def test_labels_further_than_the_tolerance_are_other_labels(logged: Project) -> 
 
 def test_rows_of_other_versions_are_left_out(logged: Project, capsys: Said) -> None:
     log = pd.read_parquet(logged.folder / "data/log.parquet")
-    logged.table(log.assign(version=np.where(np.arange(len(log)) % 4 == 0, "2", "1")), "data/log.parquet")
+    logged.table(
+        log.assign(version=np.where(np.arange(len(log)) % 4 == 0, "2", "1")), "data/log.parquet"
+    )
     look(logged, 0)
     assert "were answered by other versions and are left out" in capsys.readouterr().out
 
 
 def test_drift_of_the_prediction(logged: Project) -> None:
     logged.model["monitoring"]["drift"]["columns"] = ["carrier", "distance", "prediction"]
-    config = {"metrics": [{**DRIFT["metrics"][0], "columns": ["carrier", "distance", "prediction"]}, *DRIFT["metrics"][1:], {**DRIFT["metrics"][2], "column": "prediction"}]}
+    config = {
+        "metrics": [
+            {**DRIFT["metrics"][0], "columns": ["carrier", "distance", "prediction"]},
+            *DRIFT["metrics"][1:],
+            {**DRIFT["metrics"][2], "column": "prediction"},
+        ]
+    }
     logged.put("monitoring/evidently/delay.drift.json", config)
     assert values(look(logged, 0))["mlops_column_drift_scoreprediction"] < 1
     log = pd.read_parquet(logged.folder / "data/log.parquet")
@@ -389,7 +465,9 @@ def test_cut_wires(logged: Project, capsys: Said, free_port_url: str) -> None:
     assert "delay.drift.json is missing: compile the project" in capsys.readouterr().err
 
 
-def test_unreachable_gateway_is_tried_within_a_bound(registered: Project, capsys: Said, free_port_url: str) -> None:
+def test_unreachable_gateway_is_tried_within_a_bound(
+    registered: Project, capsys: Said, free_port_url: str
+) -> None:
     champion()
     assert monitor.main(["--model", "delay", "--pushgateway", free_port_url]) == 2
     said = capsys.readouterr()
@@ -397,7 +475,9 @@ def test_unreachable_gateway_is_tried_within_a_bound(registered: Project, capsys
     assert f"Pushgateway {free_port_url} cannot be reached after 5 attempts" in said.err
 
 
-def test_prune_forgets_only_our_models_that_left(project: Project, serve: Callable[..., Server], capsys: Said) -> None:
+def test_prune_forgets_only_our_models_that_left(
+    project: Project, serve: Callable[..., Server], capsys: Said
+) -> None:
     def group(**labels: str) -> dict[str, Any]:
         return {"labels": {"job": "mlops", **labels}}
 
@@ -409,7 +489,9 @@ def test_prune_forgets_only_our_models_that_left(project: Project, serve: Callab
         group(project="churn", model="gone", environment="production"),
         {"labels": {"job": "backup", "project": "flights", "model": "gone"}},
     ]
-    gateway = serve(lambda method, *_: (200, {"data": listed}, {}) if method == "GET" else (202, None, {}))
+    gateway = serve(
+        lambda method, *_: (200, {"data": listed}, {}) if method == "GET" else (202, None, {})
+    )
     assert monitor.main(["--prune", "--pushgateway", gateway.url]) == 0
     assert [path for method, path, _ in gateway.requests if method == "DELETE"] == [
         "/metrics/job/mlops/environment/production/model/gone/project/flights",
@@ -427,7 +509,12 @@ def test_prune_forgets_only_our_models_that_left(project: Project, serve: Callab
 @pytest.fixture
 def batched(registered: Project) -> Project:
     champion()
-    registered.model["batch"] = {"from": "flights", "to": "scores", "window_seconds": 60 * 86400, "spec": "models.delay.batch"}
+    registered.model["batch"] = {
+        "from": "flights",
+        "to": "scores",
+        "window_seconds": 60 * 86400,
+        "spec": "models.delay.batch",
+    }
     registered.put("mlops/sources/scores.json", {
         "format": 1, "project": "flights", "source": "scores", "spec": "sources.scores", "columns": [], "models": [],
         "environments": {"production": {"kind": "parquet", "path": "data/scores.parquet", "spec": "sources.scores.parquet"}},
@@ -440,7 +527,14 @@ def test_newest_row_of_each_key_is_scored_and_appended(batched: Project) -> None
     assert batch.main(["--model", "delay"]) == 0
     scores = pd.read_parquet(batched.folder / "data/scores.parquet")
     recent = flights().query("at >= '2013-04-02'")
-    assert list(scores.columns) == ["plane", "scored_at", "carrier", "distance", "prediction", "version"]
+    assert list(scores.columns) == [
+        "plane",
+        "scored_at",
+        "carrier",
+        "distance",
+        "prediction",
+        "version",
+    ]
     assert sorted(scores["plane"]) == sorted(recent["plane"].unique())
     newest = recent.drop_duplicates("plane", keep="last").set_index("plane")["distance"]
     assert (scores.set_index("plane")["distance"] == newest.loc[scores["plane"]]).all()
@@ -450,7 +544,9 @@ def test_newest_row_of_each_key_is_scored_and_appended(batched: Project) -> None
     assert pd.read_parquet(batched.folder / "data/scores.parquet")["scored_at"].nunique() == 2
 
 
-def test_scores_into_a_folder_and_into_duckdb(batched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_into_a_folder_and_into_duckdb(
+    batched: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import duckdb
 
     facts = batched.read("mlops/sources/scores.json")
@@ -458,14 +554,23 @@ def test_scores_into_a_folder_and_into_duckdb(batched: Project, monkeypatch: pyt
     batched.put("mlops/sources/scores.json", facts)
     for _ in range(2):
         assert batch.main(["--model", "delay"]) == 0
-    assert sorted(path.name for path in (batched.folder / "data/scores").iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
-    facts["environments"]["production"] = {"kind": "duckdb", "table": "scores", "spec": "sources.scores.duckdb"}
+    assert sorted(path.name for path in (batched.folder / "data/scores").iterdir()) == [
+        "part-000000.parquet",
+        "part-000001.parquet",
+    ]
+    facts["environments"]["production"] = {
+        "kind": "duckdb",
+        "table": "scores",
+        "spec": "sources.scores.duckdb",
+    }
     batched.put("mlops/sources/scores.json", facts)
     monkeypatch.setenv("MLOPS_DUCKDB_URL", "data/w.duckdb")
     for _ in range(2):
         assert batch.main(["--model", "delay"]) == 0
     with duckdb.connect("data/w.duckdb") as connection:
-        rows, moments = connection.execute("SELECT count(*), count(DISTINCT scored_at) FROM scores").fetchone() or (0, 0)
+        rows, moments = connection.execute(
+            "SELECT count(*), count(DISTINCT scored_at) FROM scores"
+        ).fetchone() or (0, 0)
     assert rows == 2 * len(pd.read_parquet(batched.folder / "data/scores/part-000000.parquet"))
     assert moments == 1
 
@@ -477,7 +582,9 @@ def test_batch_refusals(batched: Project, capsys: Said) -> None:
     batched.table(flights().iloc[:0])
     assert batch.main(["--model", "delay"]) == 1
     assert "has no rows of" in capsys.readouterr().err
-    batched.model["features"]["own"].append({"name": "wind", "type": "float32", "spec": "models.delay.features[2]"})
+    batched.model["features"]["own"].append(
+        {"name": "wind", "type": "float32", "spec": "models.delay.features[2]"}
+    )
     batched.write()
     assert batch.main(["--model", "delay"]) == 1
     assert "column 'wind' is not in parquet" in capsys.readouterr().err
@@ -506,7 +613,10 @@ def test_cool_down_and_budget(registered: Project, capsys: Said) -> None:
     env = (registered.folder / "build/delay/cooldown/cooldown.env").read_text()
     assert env.startswith("MLOPS_RESPONSE=ModelDrift\nMLOPS_RESPONSE_RUN=")
     assert ask("2013-06-01T09:00") == 1
-    assert "the next may begin 2013-06-08T08:00:00+00:00 (asked for by models.delay.monitoring.cooldown" in capsys.readouterr().err
+    assert (
+        "the next may begin 2013-06-08T08:00:00+00:00 (asked for by models.delay.monitoring.cooldown"
+        in capsys.readouterr().err
+    )
     assert ask("2013-06-08T07:59") == 1
     assert ask("2013-06-08T08:00") == 0
     assert ask("2013-06-20") == 1
@@ -521,7 +631,9 @@ def test_cool_down_is_the_models_own(registered: Project) -> None:
     assert cooldown.main(["--model", "delay"]) == 1
 
 
-def test_cool_down_cannot_run(registered: Project, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+def test_cool_down_cannot_run(
+    registered: Project, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert cooldown.main(["--model", "delay"]) == 2
     assert "MLFLOW_TRACKING_URI is not set" in capsys.readouterr().err

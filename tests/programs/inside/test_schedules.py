@@ -57,12 +57,37 @@ class GitLab:
         self.next_id = 100
         self.objects: dict[str, dict[str, Json]] = {
             "pipeline_schedules": {
-                "1": {"id": 1, "description": "nightly build", "cron": "0 1 * * *", "variables": []},
-                "2": {"id": 2, "description": "old: train [mlopsc:churn]", "cron": "0 1 * * *", "variables": []},
-                "3": {"id": 3, "description": "x: train [mlopsc:other]", "cron": "0 1 * * *", "variables": []},
+                "1": {
+                    "id": 1,
+                    "description": "nightly build",
+                    "cron": "0 1 * * *",
+                    "variables": [],
+                },
+                "2": {
+                    "id": 2,
+                    "description": "old: train [mlopsc:churn]",
+                    "cron": "0 1 * * *",
+                    "variables": [],
+                },
+                "3": {
+                    "id": 3,
+                    "description": "x: train [mlopsc:other]",
+                    "cron": "0 1 * * *",
+                    "variables": [],
+                },
             },
-            "protected_environments": {"legacy": {"name": "legacy", "deploy_access_levels": [], "approval_rules": []}},
-            "approval_rules": {"7": {"id": 7, "name": "security", "approvals_required": 1, "groups": [], "users": []}},
+            "protected_environments": {
+                "legacy": {"name": "legacy", "deploy_access_levels": [], "approval_rules": []}
+            },
+            "approval_rules": {
+                "7": {
+                    "id": 7,
+                    "name": "security",
+                    "approvals_required": 1,
+                    "groups": [],
+                    "users": [],
+                }
+            },
         }
 
     def answer(self, method: str, path: str, body: str) -> tuple[int, object, dict[str, str]]:
@@ -74,7 +99,9 @@ class GitLab:
             return 200, {"id": 55}, {}
         if url.path == "/api/v4/users":
             return 200, [{"id": 66}] if parse_qs(url.query) == {"username": ["ada"]} else [], {}
-        match = re.fullmatch(r"/api/v4/projects/42/(\w+)(?:/([\w%.-]+))?(/variables(?:/(\w+))?)?", url.path)
+        match = re.fullmatch(
+            r"/api/v4/projects/42/(\w+)(?:/([\w%.-]+))?(/variables(?:/(\w+))?)?", url.path
+        )
         if match is None:
             return 404, {"message": "404 Not found"}, {}
         kind, key, variables, variable = match.groups()
@@ -85,12 +112,17 @@ class GitLab:
             return self.variables(method, self.objects[kind][key], variable, data)
         return self.object(method, kind, key, data, int(parse_qs(url.query).get("page", ["1"])[0]))
 
-    def object(self, method: str, kind: str, key: str | None, data: Json, page: int) -> tuple[int, object, dict[str, str]]:
+    def object(
+        self, method: str, kind: str, key: str | None, data: Json, page: int
+    ) -> tuple[int, object, dict[str, str]]:
         there = self.objects[kind]
         if method == "GET" and key is None:  # one entry a page, so that paging is needed
             entries = list(there.values())
             following = str(page + 1) if page < len(entries) else ""
-            listed = [{k: v for k, v in entry.items() if k != "variables"} for entry in entries[page - 1 : page]]
+            listed = [
+                {k: v for k, v in entry.items() if k != "variables"}
+                for entry in entries[page - 1 : page]
+            ]
             return 200, listed, {"X-Next-Page": following}
         if method == "GET":
             return 200, there[str(key)], {}
@@ -110,18 +142,29 @@ class GitLab:
         """GitLab answers in other words than it is asked: objects for ids, nulls, written-out branches."""
         if kind == "approval_rules":
             ids = {"group_ids": "groups", "user_ids": "users"}
-            return {ids.get(k, k): [{"id": i} for i in v] if k in ids else v for k, v in data.items()}
+            return {
+                ids.get(k, k): [{"id": i} for i in v] if k in ids else v for k, v in data.items()
+            }
         if kind == "protected_environments":
-            empty = {"access_level": None, "group_id": None, "user_id": None, "group_inheritance_type": 0}
+            empty = {
+                "access_level": None,
+                "group_id": None,
+                "user_id": None,
+                "group_inheritance_type": 0,
+            }
             rules = ("deploy_access_levels", "approval_rules")
             return {
-                k: [{"id": n, **empty, **r} for n, r in enumerate(v) if not r.get("_destroy")] if k in rules else v
+                k: [{"id": n, **empty, **r} for n, r in enumerate(v) if not r.get("_destroy")]
+                if k in rules
+                else v
                 for k, v in data.items()
             }
         return {**data, "ref": f"refs/heads/{data['ref']}"} if "ref" in data else data
 
     @staticmethod
-    def variables(method: str, schedule: Json, key: str | None, data: Json) -> tuple[int, object, dict[str, str]]:
+    def variables(
+        method: str, schedule: Json, key: str | None, data: Json
+    ) -> tuple[int, object, dict[str, str]]:
         there = schedule["variables"]
         if method == "POST":
             there.append({"key": data["key"], "value": data["value"]})
@@ -134,7 +177,9 @@ class GitLab:
 
 
 @pytest.fixture
-def wired(project: Project, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> tuple[Project, GitLab, Server]:
+def wired(
+    project: Project, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Project, GitLab, Server]:
     gitlab = GitLab()
     server = serve(gitlab.answer)
     monkeypatch.setenv("CI_API_V4_URL", f"{server.url}/api/v4")
@@ -152,7 +197,11 @@ def test_makes_it_so_and_leaves_the_rest_alone(wired: Wired) -> None:
     _, gitlab, _ = wired
     assert schedules.main([]) == 0
     by_name = {one["description"]: one for one in gitlab.objects["pipeline_schedules"].values()}
-    assert set(by_name) == {"nightly build", "x: train [mlopsc:other]", "churn: train [mlopsc:churn]"}
+    assert set(by_name) == {
+        "nightly build",
+        "x: train [mlopsc:other]",
+        "churn: train [mlopsc:churn]",
+    }
     made = by_name["churn: train [mlopsc:churn]"]
     assert (made["cron"], made["cron_timezone"], made["ref"], made["active"]) == (
         "0 3 * * 1", "Europe/Berlin", "refs/heads/main", True,
@@ -191,11 +240,21 @@ def test_dry_run_only_says(wired: Wired, capsys: Said) -> None:
 def test_changes_by_hand_are_set_right(wired: Wired) -> None:
     _, gitlab, _ = wired
     assert schedules.main([]) == 0
-    made = next(one for one in gitlab.objects["pipeline_schedules"].values() if one["description"].startswith("churn"))
-    made.update(active=False, cron="* * * * *", variables=[{"key": "MLOPS_MODEL", "value": "x"}, {"key": "EXTRA", "value": "1"}])
+    made = next(
+        one
+        for one in gitlab.objects["pipeline_schedules"].values()
+        if one["description"].startswith("churn")
+    )
+    made.update(
+        active=False,
+        cron="* * * * *",
+        variables=[{"key": "MLOPS_MODEL", "value": "x"}, {"key": "EXTRA", "value": "1"}],
+    )
     production = gitlab.objects["protected_environments"]["production"]
     production["approval_rules"] = [{"id": 9, "group_id": 77, "required_approvals": 1}]
-    rule = next(one for one in gitlab.objects["approval_rules"].values() if one["name"].startswith("churn"))
+    rule = next(
+        one for one in gitlab.objects["approval_rules"].values() if one["name"].startswith("churn")
+    )
     rule["approvals_required"] = 0
     assert schedules.main([]) == 0
     assert (made["active"], made["cron"]) == (True, "0 3 * * 1")
@@ -210,7 +269,9 @@ def test_busy_server_is_asked_again(wired: Wired) -> None:
     assert schedules.main([]) == 0
 
 
-def test_free_tier_says_which_line_asked_and_still_makes_schedules(wired: Wired, capsys: Said) -> None:
+def test_free_tier_says_which_line_asked_and_still_makes_schedules(
+    wired: Wired, capsys: Said
+) -> None:
     _, gitlab, _ = wired
     gitlab.premium = False
     assert schedules.main([]) == 2
@@ -218,13 +279,18 @@ def test_free_tier_says_which_line_asked_and_still_makes_schedules(wired: Wired,
     assert "protected environments need GitLab Premium" in said
     assert "(asked for by environments.production.approvers in mlops.yaml)" in said
     assert "(asked for by models.churn.governance.approvals in mlops.yaml)" in said
-    assert any(one["description"].startswith("churn") for one in gitlab.objects["pipeline_schedules"].values())
+    assert any(
+        one["description"].startswith("churn")
+        for one in gitlab.objects["pipeline_schedules"].values()
+    )
 
 
 def test_free_tier_is_enough_without_approvals(wired: Wired) -> None:
     project, gitlab, _ = wired
     gitlab.premium = False
-    project.put(".gitlab/schedules.json", WANTED | {"protected_environments": [], "approval_rules": []})
+    project.put(
+        ".gitlab/schedules.json", WANTED | {"protected_environments": [], "approval_rules": []}
+    )
     assert schedules.main([]) == 0
 
 
@@ -245,13 +311,18 @@ def test_without_token_or_server_or_file(
     assert "cannot be reached after 5 attempts" in capsys.readouterr().err
     monkeypatch.delenv("MLOPS_GITLAB_TOKEN")
     assert schedules.main([]) == 2
-    assert "MLOPS_GITLAB_TOKEN is not set: a project access token with scope api" in capsys.readouterr().err
+    assert (
+        "MLOPS_GITLAB_TOKEN is not set: a project access token with scope api"
+        in capsys.readouterr().err
+    )
     (project.folder / ".gitlab/schedules.json").unlink()
     assert schedules.main([]) == 2
     assert ".gitlab/schedules.json: there is no such file" in capsys.readouterr().err
 
 
-def test_refused_token(wired: Wired, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+def test_refused_token(
+    wired: Wired, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
     server = serve(lambda *_: (401, {"message": "401 Unauthorized"}, {}))
     monkeypatch.setenv("CI_API_V4_URL", server.url)
     assert schedules.main([]) == 2

@@ -33,9 +33,18 @@ def context(project: Project, suite: list[dict[str, Any]]) -> None:
     """The files of a file context, as they would be generated."""
 
     def store(kind: str, folder: str) -> dict[str, Any]:
-        return {"class_name": kind, "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}}
+        return {
+            "class_name": kind,
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": folder,
+            },
+        }
 
-    batch = {"id": number("batch"), "partitioner": {"regex": r"flights\.parquet$", "param_names": []}}
+    batch = {
+        "id": number("batch"),
+        "partitioner": {"regex": r"flights\.parquet$", "param_names": []},
+    }
     asset = {"type": "parquet", "id": number("asset"), "batch_definitions": {"all": batch}}
     config = {
         "config_version": 4,
@@ -45,7 +54,9 @@ def context(project: Project, suite: list[dict[str, Any]]) -> None:
             "expectations_store": store("ExpectationsStore", "expectations/"),
             "validation_results_store": store("ValidationResultsStore", "uncommitted/validations/"),
             "checkpoint_store": store("CheckpointStore", "checkpoints/"),
-            "validation_definition_store": store("ValidationDefinitionStore", "validation_definitions/"),
+            "validation_definition_store": store(
+                "ValidationDefinitionStore", "validation_definitions/"
+            ),
         },
         "expectations_store_name": "expectations_store",
         "validation_results_store_name": "validation_results_store",
@@ -59,7 +70,12 @@ def context(project: Project, suite: list[dict[str, Any]]) -> None:
         "analytics_enabled": False,
         "data_context_id": number("context"),
         "fluent_datasources": {
-            "files": {"type": "pandas_filesystem", "id": number("files"), "base_directory": "data", "assets": {"flights": asset}}
+            "files": {
+                "type": "pandas_filesystem",
+                "id": number("files"),
+                "base_directory": "data",
+                "assets": {"flights": asset},
+            }
         },
     }
     (project.folder / "gx").mkdir(exist_ok=True)
@@ -82,7 +98,11 @@ def context(project: Project, suite: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def checked(project: Project) -> Project:
-    project.source["freshness"] = {"parameter": "freshness_after", "seconds": 5 * 86400, "spec": "sources.flights.freshness"}
+    project.source["freshness"] = {
+        "parameter": "freshness_after",
+        "seconds": 5 * 86400,
+        "spec": "sources.flights.freshness",
+    }
     project.write()
     context(project, SUITE)
     return project
@@ -91,7 +111,10 @@ def checked(project: Project) -> Project:
 def run(project: Project, frame: pd.DataFrame, code: int, *argv: str) -> dict[str, str]:
     project.table(frame)
     assert validate.main(["--source", "flights", *argv]) == code
-    return {case["what"]: case["outcome"] for case in project.read("build/validate/validate.json")["flights"]["cases"]}
+    return {
+        case["what"]: case["outcome"]
+        for case in project.read("build/validate/validate.json")["flights"]["cases"]
+    }
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
@@ -102,7 +125,9 @@ def test_good_data(checked: Project, capsys: Said, zone: str | None) -> None:
     assert set(found.values()) == {"passed"}
     assert "passed: flights" in capsys.readouterr().out
     assert (checked.folder / "build/validate/data_docs/index.html").is_file()
-    assert ET.parse(checked.folder / "build/validate/junit.xml").getroot()[0].attrib["failures"] == "0"
+    assert (
+        ET.parse(checked.folder / "build/validate/junit.xml").getroot()[0].attrib["failures"] == "0"
+    )
 
 
 def test_running_does_not_touch_the_generated_files(checked: Project) -> None:
@@ -116,7 +141,9 @@ def test_critical_fails_and_the_table_says_what_and_where(checked: Project, caps
     frame = flights()
     frame.loc[:9, "carrier"] = "ZZ"
     found = run(checked, frame, 1)
-    assert [what for what, outcome in found.items() if outcome != "passed"] == ["flights.carrier: values to be in set"]
+    assert [what for what, outcome in found.items() if outcome != "passed"] == [
+        "flights.carrier: values to be in set"
+    ]
     out = capsys.readouterr().out
     assert "10 rows (1 %), such as ZZ" in out
     assert "sources.flights.columns.carrier" in out
@@ -132,7 +159,12 @@ def test_warning_is_reported_and_passes(checked: Project) -> None:
 
 
 def test_info_is_listed(checked: Project) -> None:
-    assert run(checked, flights().assign(distance=np.float32(1e7)), 0)["flights.distance: mean to be between"] == "info"
+    assert (
+        run(checked, flights().assign(distance=np.float32(1e7)), 0)[
+            "flights.distance: mean to be between"
+        ]
+        == "info"
+    )
 
 
 def test_late_data(checked: Project, capsys: Said) -> None:
@@ -184,13 +216,18 @@ def test_cut_wires(checked: Project, capsys: Said) -> None:
 
 
 @pytest.mark.parametrize(("carrier", "code", "value"), [("AA", 0, "1.0"), ("ZZ", 1, "0.0")])
-def test_push_once_for_each_model(checked: Project, serve: Callable[..., Server], carrier: str, code: int, value: str) -> None:
+def test_push_once_for_each_model(
+    checked: Project, serve: Callable[..., Server], carrier: str, code: int, value: str
+) -> None:
     gateway = serve(lambda *_: (200, None, {}))
     checked.source["models"] = ["delay", "cancel"]
     checked.write()
     run(checked, flights().assign(carrier=carrier), code, "--pushgateway", gateway.url)
     assert [(method, path) for method, path, _ in gateway.requests] == [
-        ("PUT", f"/metrics/job/mlops/environment/production/model/{model}/project/flights/source/flights")
+        (
+            "PUT",
+            f"/metrics/job/mlops/environment/production/model/{model}/project/flights/source/flights",
+        )
         for model in ("delay", "cancel")
     ]
     assert f"mlops_data_check_success {value}\n" in gateway.requests[0][2]

@@ -149,8 +149,8 @@ def _burning(indicator: Indicator, burn: Burn, slo: Slo, identity: Labels) -> Al
         severity=burn.severity,
         labels={"slo": indicator.name, "burn": burn.name},
         summary=(
-            f"{identity['model']} burns its {budget} {number(burn.factor)} times too fast"
-            f" in {identity['environment']}"
+            f"{identity['model']} burns its {budget} too fast in {identity['environment']}"
+            f" ({burn.name} burn)"
         ),
         description=(
             f"Over the last {long} and the last {short}, the share of {what} was above"

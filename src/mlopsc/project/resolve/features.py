@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project.model import (
     Column,
     Entity,
@@ -19,6 +18,9 @@ from mlopsc.project.resolve.sources import columns_of
 from mlopsc.project.units import DAY, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.spec.root import Spec
 
 AnyView = View | OnDemandView
@@ -37,7 +39,9 @@ def resolve_views(
             try:
                 if name in sources:
                     raise scope.fail(
-                        "N003", f"'{name}' is a source already", at,
+                        "N003",
+                        f"'{name}' is a source already",
+                        at,
                         "sources and views share their names: `owner:field` must mean one thing",
                     )
                 views[name] = (
@@ -51,8 +55,13 @@ def resolve_views(
 
 
 def _view(
-    scope: Scope, name: str, written: Any, at: Path,
-    sources: dict[str, Source], entities: dict[str, Entity], spec: Spec,
+    scope: Scope,
+    name: str,
+    written: Any,
+    at: Path,
+    sources: dict[str, Source],
+    entities: dict[str, Entity],
+    spec: Spec,
 ) -> View:
     source = scope.find("source", written.source, sources, (*at, "source"))
     columns = {column.name: column for column in source.columns}
@@ -67,8 +76,10 @@ def _view(
     keys = tuple(entities[key.entity] for key in source.keys if key.entity in entities)
     if not keys:
         raise scope.fail(
-            "N006", f"view '{name}' reads source '{source.name}', which has no key column",
-            (*at, "source"), "add `key: NAME` to the column that says whose row it is",
+            "N006",
+            f"view '{name}' reads source '{source.name}', which has no key column",
+            (*at, "source"),
+            "add `key: NAME` to the column that says whose row it is",
         )
     schedule = written.materialize
     return View(
@@ -85,8 +96,13 @@ def _view(
 
 
 def _on_demand_view(
-    scope: Scope, name: str, written: Any, at: Path,
-    sources: dict[str, Source], views: dict[str, AnyView], spec: Spec,
+    scope: Scope,
+    name: str,
+    written: Any,
+    at: Path,
+    sources: dict[str, Source],
+    views: dict[str, AnyView],
+    spec: Spec,
 ) -> OnDemandView:
     module, _, function = written.python.partition(":")
     inputs = tuple(
@@ -94,9 +110,14 @@ def _on_demand_view(
         for position, text in enumerate(written.inputs or ())
     )
     return OnDemandView(
-        at, name, module, function, inputs,
+        at,
+        name,
+        module,
+        function,
+        inputs,
         columns_of(written.columns or {}, (*at, "columns")),
-        written.owner or spec.owner, written.description,
+        written.owner or spec.owner,
+        written.description,
     )
 
 
@@ -107,7 +128,9 @@ def _field(
     owner = _owner(scope, owner_name, at, sources, views)
     if isinstance(owner, OnDemandView):
         raise scope.fail(
-            "N001", f"'{owner_name}' is itself computed on demand", at,
+            "N001",
+            f"'{owner_name}' is itself computed on demand",
+            at,
             "an on-demand view reads fields of views and of the target's source",
         )
     return FieldRef(at, owner, _column(scope, owner, field, at))
@@ -119,7 +142,8 @@ def _owner(
     if name in views:
         scope.used.add(("view", name))
         return views[name]
-    return scope.find("view or source", name, {**sources, **views}, at)  # type: ignore[arg-type]
+    known: dict[str, AnyView | Source] = {**sources, **views}
+    return scope.find("view or source", name, known, at)
 
 
 def _column(scope: Scope, owner: AnyView | Source, field: str, at: Path) -> Column:
@@ -128,8 +152,11 @@ def _column(scope: Scope, owner: AnyView | Source, field: str, at: Path) -> Colu
         return columns[field]
     what = "source" if isinstance(owner, Source) else "features view"
     raise scope.fail(
-        "N002", f"{what} '{owner.name}' has no field '{field}'", at,
-        nearest(field, columns, "field"), *_where_fields_are(owner),
+        "N002",
+        f"{what} '{owner.name}' has no field '{field}'",
+        at,
+        nearest(field, columns, "field"),
+        *_where_fields_are(owner),
     )
 
 
@@ -141,8 +168,12 @@ def _where_fields_are(owner: AnyView | Source) -> tuple[Any, ...]:
 
 
 def resolve_features(
-    scope: Scope, written: list[str], at: Path, own: Source,
-    sources: dict[str, Source], views: dict[str, AnyView],
+    scope: Scope,
+    written: Sequence[str],
+    at: Path,
+    own: Source,
+    sources: dict[str, Source],
+    views: dict[str, AnyView],
 ) -> tuple[Feature, ...]:
     """A model's input columns, in written order; `own` is the source of its target."""
     features: dict[str, Feature] = {}
@@ -155,7 +186,9 @@ def resolve_features(
                     if other.owner is feature.owner:
                         continue
                     raise scope.fail(
-                        "N008", f"two features are called '{feature.name}'", here,
+                        "N008",
+                        f"two features are called '{feature.name}'",
+                        here,
                         f"'{other.owner.name}' brings one and '{feature.owner.name}' the other: "
                         "take the field you mean with `view:field`, or rename a column",
                     )
@@ -166,20 +199,28 @@ def resolve_features(
 
 
 def _features_of(
-    scope: Scope, text: str, at: Path, own: Source,
-    sources: dict[str, Source], views: dict[str, AnyView],
+    scope: Scope,
+    text: str,
+    at: Path,
+    own: Source,
+    sources: dict[str, Source],
+    views: dict[str, AnyView],
 ) -> list[Feature]:
     name, colon, field = text.partition(":")
     owner = _owner(scope, name, at, sources, views)
     if isinstance(owner, Source):
         if not colon:
             raise scope.fail(
-                "N001", f"'{name}' is a source, not a view", at,
+                "N001",
+                f"'{name}' is a source, not a view",
+                at,
                 f"name its fields one by one, as `{name}:FIELD`, or make a view of it in `features`",
             )
         if owner is not own:
             raise scope.fail(
-                "N009", f"'{text}' is a field of another source than the target's", at,
+                "N009",
+                f"'{text}' is a field of another source than the target's",
+                at,
                 f"make a view of '{name}' in `features`: views are joined as of each example's time",
             )
     if colon:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project.drift import USUAL_METHOD, usual_threshold
 from mlopsc.project.model import (
     Autoscale,
     Batch,
     Bound,
     Column,
+    ColumnType,
     Drift,
     Evaluation,
     Fairness,
@@ -41,6 +41,7 @@ from mlopsc.project.runtimes import RUNTIMES
 from mlopsc.project.units import quantity, seconds, share, subsecond
 
 if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.spec.root import Spec
 
 
@@ -133,17 +134,13 @@ def written_columns(
     """
     taken = {feature.name: feature.column for feature in features if not feature.column.personal}
     keys = [column for column in target.source.keys if column.name not in taken]
-    kind = "float64" if target.column.type == "bool" else target.column.type
-    made = [_plain(at, prediction, kind), _plain(at, VERSION, "string")]
+    kind: ColumnType = "float64" if target.column.type == "bool" else target.column.type
+    made = [Column(at, prediction, kind), Column(at, VERSION, "string")]
     return (*keys, *taken.values(), *made)
 
 
 VERSION = "version"
 """The column in which our batch program says which version scored a row."""
-
-
-def _plain(at: Path, name: str, kind: Any) -> Column:
-    return Column(at, name, kind, None, None, None, (), None, False, 0.0, "critical", False, None, None)
 
 
 def _training(
@@ -157,15 +154,19 @@ def _training(
     return Training(
         origin=at,
         command=written.command,
-        image=resolve_image(scope, written.image, (*at, "image"), names.images) if written.image else None,
+        image=resolve_image(scope, written.image, (*at, "image"), names.images)
+        if written.image
+        else None,
         framework=written.framework,
         environment=written.environment or environment,
         window=None if written.window is None else seconds(written.window),
         split=_split(scope, written.split, (*at, "split")),
         parameters=dict(written.parameters),
         seed=written.seed,
-        schedule=scope.schedule(written.schedule, (*at, "schedule"), owner) if written.schedule else None,
-        resources=_resources(written.resources, (*at, "resources"), *TRAINING),
+        schedule=scope.schedule(written.schedule, (*at, "schedule"), owner)
+        if written.schedule
+        else None,
+        resources=_resources(written.resources, (*at, "resources")),
         env=_env(scope, written.env, (*at, "env")),
         paths=_paths_of(written.command) if written.paths is None else tuple(written.paths),
         timeout=seconds(written.timeout),
@@ -183,7 +184,9 @@ def _split(scope: Scope, written: Any, at: Path) -> Split:
     by_time = [isinstance(value, str) and not value.endswith("%") for value in values]
     if by_time[0] is not by_time[1]:
         raise scope.fail(
-            "N013", "validation and test are cut in two ways, by time and by key", at,
+            "N013",
+            "validation and test are cut in two ways, by time and by key",
+            at,
             "write durations for both (`30d`), or percentages for both (`10%`)",
         )
     if by_time[0]:
@@ -198,16 +201,21 @@ def _env(scope: Scope, written: Any, at: Path) -> dict[str, str | SecretRef]:
     return made
 
 
-def _resources(written: Any, at: Path, cpu: str, memory: str) -> Resources:
-    """What is reserved: as written, or the `cpu` and `memory` that suit the job."""
+def _resources(written: Any, at: Path) -> Resources:
     limits = written.limits
-    apart = {} if limits is None else {
-        key: quantity(value) for key in ("cpu", "memory") if (value := getattr(limits, key)) is not None
-    }
+    apart = (
+        {}
+        if limits is None
+        else {
+            key: quantity(value)
+            for key in ("cpu", "memory")
+            if (value := getattr(limits, key)) is not None
+        }
+    )
     return Resources(
         at,
-        cpu if written.cpu is None else quantity(written.cpu),
-        memory if written.memory is None else written.memory,
+        quantity(written.cpu),
+        written.memory,
         written.gpu,
         apart,
     )
@@ -220,7 +228,10 @@ def bound(name: str, written: Any, at: Path) -> Bound:
     """
     hold = getattr(written, "for_", None)
     return Bound(
-        at, name, _limit(written.min), _limit(written.max),
+        at,
+        name,
+        _limit(written.min),
+        _limit(written.max),
         _limit(getattr(written, "max_worse", None)),
         0 if hold is None else seconds(hold),
         written.severity,
@@ -263,12 +274,12 @@ def _evaluation(
         except Unresolvable:
             continue
         fairness.append(Fairness(here, column, _bounds(limits, here)))
-    return Evaluation(at, _bounds(written.metrics, (*at, "metrics")), tuple(slices), tuple(fairness))
+    return Evaluation(
+        at, _bounds(written.metrics, (*at, "metrics")), tuple(slices), tuple(fairness)
+    )
 
 
-def _serving(
-    scope: Scope, model: str, written: Any, at: Path, names: Names
-) -> Serving | None:
+def _serving(scope: Scope, model: str, written: Any, at: Path, names: Names) -> Serving | None:
     if written is None:
         return None
     latency = next(iter(written.slo.latency.items()), None) if written.slo else None
@@ -279,16 +290,21 @@ def _serving(
         format=written.format,
         runtime=written.runtime,
         request=written.request,
-        image=resolve_image(scope, written.image, (*at, "image"), names.images) if written.image else None,
-        port=written.port or (RUNTIMES[written.runtime].port if written.runtime in RUNTIMES else PORT),
+        image=resolve_image(scope, written.image, (*at, "image"), names.images)
+        if written.image
+        else None,
+        port=written.port
+        or (RUNTIMES[written.runtime].port if written.runtime in RUNTIMES else PORT),
         metrics=_runtime_metrics(model, written, at),
         clients=tuple(written.clients),
         replicas=Replicas((*at, "replicas"), least, most),
         autoscale=_autoscale(written.autoscale, (*at, "autoscale")),
-        resources=_resources(written.resources, (*at, "resources"), *SERVING),
+        resources=_resources(written.resources, (*at, "resources")),
         load_time=seconds(written.load_time),
         timeout=seconds(written.timeout),
-        slo=None if written.slo is None else Slo(
+        slo=None
+        if written.slo is None
+        else Slo(
             (*at, "slo"),
             None if written.slo.availability is None else share(written.slo.availability),
             None if latency is None else (_quantile(latency[0]), subsecond(latency[1])),
@@ -297,11 +313,6 @@ def _serving(
         env=_env(scope, written.env, (*at, "env")),
     )
 
-
-TRAINING = ("2", "4Gi")
-SERVING = ("500m", "1Gi")
-JOB = ("1", "2Gi")
-"""CPU and memory that suit the job, where the spec does not say: training, serving, all others."""
 
 PORT = 8080
 """Where a runtime of the user's own answers, unless the spec says otherwise."""
@@ -313,7 +324,8 @@ UTILIZATION = 0.7
 def _quantile(text: str) -> float:
     """`p95` is 0.95, `p999` is 0.999."""
     digits = text[1:]
-    return int(digits) / 10 ** max(len(digits), 2)
+    places = max(len(digits), 2)
+    return round(int(digits) * 10.0**-places, places)
 
 
 def _autoscale(written: Any, at: Path) -> Autoscale:
@@ -354,8 +366,10 @@ def _batch(scope: Scope, written: Any, at: Path, names: Names, owner: str) -> Ba
         at,
         scope.find("source", written.from_, names.sources, (*at, "from")),
         scope.find("source", written.to, names.sources, (*at, "to")),
-        scope.schedule(written.schedule, (*at, "schedule"), f"{owner} batch") if written.schedule else None,
-        _resources(written.resources, (*at, "resources"), *JOB),
+        scope.schedule(written.schedule, (*at, "schedule"), f"{owner} batch")
+        if written.schedule
+        else None,
+        _resources(written.resources, (*at, "resources")),
     )
 
 
@@ -365,7 +379,9 @@ def _monitoring(scope: Scope, model: Any, at: Path, names: Names, owner: str) ->
         return None
     if written.current is None:
         raise scope.fail(
-            "N010", "monitoring does not say where today's rows are", at,
+            "N010",
+            "monitoring does not say where today's rows are",
+            at,
             "add `current: SOURCE`: the table with what the model is asked about now",
         )
     reference = None
@@ -387,7 +403,7 @@ def _monitoring(scope: Scope, model: Any, at: Path, names: Names, owner: str) ->
             "slo": written.respond.slo,
         },
         cooldown=None if written.cooldown is None else seconds(written.cooldown),
-        resources=_resources(written.resources, (*at, "resources"), *JOB),
+        resources=_resources(written.resources, (*at, "resources")),
     )
 
 
@@ -400,6 +416,10 @@ def _drift(written: Any, at: Path) -> Drift:
 def _governance(written: Any, at: Path) -> Governance:
     use = written.use
     return Governance(
-        at, written.risk, written.approvals, written.lawful_basis,
-        tuple(use.for_) if use else (), tuple(use.not_for) if use else (),
+        at,
+        written.risk,
+        written.approvals,
+        written.lawful_basis,
+        tuple(use.for_) if use else (),
+        tuple(use.not_for) if use else (),
     )

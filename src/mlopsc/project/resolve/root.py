@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from mlopsc.project.model import (
     Project,
     Secret,
     Services,
+    Severity,
     Source,
     Tier,
     View,
@@ -42,12 +42,15 @@ from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
 from mlopsc.project.resolve.sources import KINDS, resolve_entities, resolve_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlopsc.source.compose import Composed
     from mlopsc.spec.root import Spec
 
 PYTHON = "3.11"
 """The Python of an image that does not say: the oldest one the programs run on."""
 
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 _TIERS: tuple[Tier, ...] = ("production", "staging", "testing", "development")
 
 
@@ -147,9 +150,15 @@ def _services(scope: Scope, spec: Spec) -> Services:
         prometheus=_url(written.prometheus),
         pushgateway=_url(written.pushgateway),
         alertmanager=_url(written.alertmanager),
-        feast=None if feast is None else FeastService(
-            (*at, "feast"), feast.registry, feast.online_store,
-            _or_none(scope, feast.connection, (*at, "feast", "connection")) if feast.connection else None,
+        feast=None
+        if feast is None
+        else FeastService(
+            (*at, "feast"),
+            feast.registry,
+            feast.online_store,
+            _or_none(scope, feast.connection, (*at, "feast", "connection"))
+            if feast.connection
+            else None,
         ),
         kafka=None if kafka is None else KafkaService((*at, "kafka"), kafka.brokers, kafka.cluster),
         connections={kind: made for kind, made in connections.items() if made.secret},
@@ -169,8 +178,13 @@ def _url(service: Any) -> str | None:
 
 def _image(name: str, image: Any, spec: Spec) -> Image:
     return Image(
-        ("images", name), name, image.dockerfile, image.python or PYTHON, image.requirements,
-        tuple(image.packages), f"{spec.registry}/{dns(name)}" if spec.registry else None,
+        ("images", name),
+        name,
+        image.dockerfile,
+        image.python or PYTHON,
+        image.requirements,
+        tuple(image.packages),
+        f"{spec.registry}/{dns(name)}" if spec.registry else None,
     )
 
 
@@ -183,13 +197,14 @@ def _sources_models_write(
     are resolved once before, quietly; what is wrong with them is said when it is their turn.
     """
     found: dict[str, tuple[str, tuple[Column, ...]]] = {}
-    wanted = {name: model for name, model in spec.models.items() if model.batch is not None}
-    if not wanted:
+    if all(model.batch is None for model in spec.models.values()):
         return found
     quiet = Scope()
     sources = resolve_sources(quiet, spec, images, {})
     views = resolve_views(quiet, spec, sources, resolve_entities(quiet, sources))
-    for name, model in wanted.items():
+    for name, model in spec.models.items():
+        if model.batch is None:
+            continue
         at: Path = ("models", name)
         try:
             target = resolve_target(quiet, model.target, (*at, "target"), sources)
@@ -209,8 +224,8 @@ def _alerts(scope: Scope, spec: Spec) -> Alerts:
             channels[name] = _channel(scope, name, channel, (*at, "channels", name))
         except Unresolvable:
             continue
-    routes = {}
-    for severity in ("critical", "warning", "info"):
+    routes: dict[Severity, Channel] = {}
+    for severity in SEVERITIES:
         name = getattr(written.routes, severity)
         if name is None:
             continue
@@ -219,13 +234,18 @@ def _alerts(scope: Scope, spec: Spec) -> Alerts:
         except Unresolvable:
             continue
     return Alerts(
-        at, tuple(channels.values()), routes, query_bounds(written.rules, (*at, "rules"))  # type: ignore[arg-type]
+        at,
+        tuple(channels.values()),
+        routes,
+        query_bounds(written.rules, (*at, "rules")),
     )
 
 
 def _channel(scope: Scope, name: str, channel: Any, at: Path) -> Channel:
     if (pagerduty := channel.pagerduty) is not None:
-        return Channel(at, name, "pagerduty", scope.secret(pagerduty.key, (*at, "pagerduty", "key")), {})
+        return Channel(
+            at, name, "pagerduty", scope.secret(pagerduty.key, (*at, "pagerduty", "key")), {}
+        )
     if (slack := channel.slack) is not None:
         secret = scope.secret(slack.webhook, (*at, "slack", "webhook"))
         return Channel(at, name, "slack", secret, {"channel": slack.channel})
@@ -235,7 +255,9 @@ def _channel(scope: Scope, name: str, channel: Any, at: Path) -> Channel:
     here = (*at, "email", "password")
     password = scope.secret(email.password, here) if email.password else None
     settings = {
-        "to": ", ".join(email.to), "from": email.from_, "smarthost": email.smarthost,
+        "to": ", ".join(email.to),
+        "from": email.from_,
+        "smarthost": email.smarthost,
     } | ({"username": email.username} if email.username else {})
     return Channel(at, name, "email", password, settings)
 
@@ -256,8 +278,11 @@ def _environment(
     for model in versions:
         if model not in spec.models:
             scope.report(
-                "N001", f"there is no model '{model}'", (*at, "versions", model),
-                nearest(model, spec.models, "model"), on_key=True,
+                "N001",
+                f"there is no model '{model}'",
+                (*at, "versions", model),
+                nearest(model, spec.models, "model"),
+                on_key=True,
             )
     return Environment(
         origin=at,
@@ -292,8 +317,11 @@ def _tier(name: str, last: bool) -> Tier:
 def _refuse_meeting_names(scope: Scope, spec: Spec) -> None:
     """N005: two names that are one in Kubernetes, where `_` is written `-`."""
     for chapter, names in (
-        ("models", spec.models), ("environments", spec.environments), ("images", spec.images),
-        ("sources", spec.sources), ("features", spec.features),
+        ("models", spec.models),
+        ("environments", spec.environments),
+        ("images", spec.images),
+        ("sources", spec.sources),
+        ("features", spec.features),
     ):
         _refuse_meeting(scope, chapter, names)
 
@@ -304,9 +332,12 @@ def _refuse_meeting(scope: Scope, chapter: str, names: Mapping[str, object]) -> 
         other = first.setdefault(dns(name), name)
         if other != name:
             scope.report(
-                "N011", f"'{other}' and '{name}' are the same name in Kubernetes: {dns(name)}",
-                (chapter, name), "rename one of them",
-                Note("the other one stands here", (chapter, other), on_key=True), on_key=True,
+                "N011",
+                f"'{other}' and '{name}' are the same name in Kubernetes: {dns(name)}",
+                (chapter, name),
+                "rename one of them",
+                Note("the other one stands here", (chapter, other), on_key=True),
+                on_key=True,
             )
 
 
@@ -320,6 +351,9 @@ def _refuse_unused(scope: Scope, spec: Spec) -> None:
         for name in names:
             if (kind, name) not in scope.used:
                 scope.report(
-                    "N012", f"{kind} '{name}' is used by nobody", (*chapter, name),
-                    "use it, or take it out", on_key=True,
+                    "N012",
+                    f"{kind} '{name}' is used by nobody",
+                    (*chapter, name),
+                    "use it, or take it out",
+                    on_key=True,
                 )

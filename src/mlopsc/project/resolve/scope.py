@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlopsc.diagnostics.finding import Finding, Note, Path, Rejected
-from mlopsc.project.model import Schedule, SecretRef
 from mlopsc.project.conventions import environment_variable
+from mlopsc.project.model import Schedule, SecretRef
 from mlopsc.project.units import EVEN_DURATIONS, BadSchedule, cron_of, longest_gap, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -30,18 +32,27 @@ class Scope:
         self.secrets: Mapping[str, object] = {}
 
     def report(
-        self, code: str, message: str, at: Path, help: str | None = None, *notes: Note,
+        self,
+        code: str,
+        message: str,
+        at: Path,
+        help_: str | None = None,
+        *notes: Note,
         on_key: bool = False,
     ) -> None:
         """Note a mistake and go on."""
-        self.findings.append(Finding(code, message, at, help, notes, on_key=on_key))
+        self.findings.append(Finding(code, message, at, help_, notes, on_key=on_key))
 
-    def fail(self, code: str, message: str, at: Path, help: str | None = None, *notes: Note) -> Unresolvable:
+    def fail(
+        self, code: str, message: str, at: Path, help_: str | None = None, *notes: Note
+    ) -> Unresolvable:
         """Note a mistake that leaves this node without a meaning; raise what comes back."""
-        self.report(code, message, at, help, *notes)
+        self.report(code, message, at, help_, *notes)
         return Unresolvable()
 
-    def find(self, kind: str, name: str, among: Mapping[str, T], at: Path, help: str | None = None) -> T:
+    def find(
+        self, kind: str, name: str, among: Mapping[str, T], at: Path, help_: str | None = None
+    ) -> T:
         """What `name` refers to.
 
         Raises:
@@ -50,7 +61,9 @@ class Scope:
         if name in among:
             self.used.add((kind, name))
             return among[name]
-        raise self.fail("N001", f"there is no {kind} '{name}'", at, help or nearest(name, among, kind))
+        raise self.fail(
+            "N001", f"there is no {kind} '{name}'", at, help_ or nearest(name, among, kind)
+        )
 
     def secret(self, reference: object, at: Path) -> SecretRef:
         """A use of `{secret: NAME}`, followed to its definition."""
@@ -69,7 +82,9 @@ class Scope:
             return Schedule(at, cron, longest_gap(cron))
         except BadSchedule as bad:
             raise self.fail(
-                "N007", f"'{text}' is no schedule: {bad}", at,
+                "N007",
+                f"'{text}' is no schedule: {bad}",
+                at,
                 f"write a cron line (minute hour day month weekday), or one of {EVEN_DURATIONS}",
             ) from None
 

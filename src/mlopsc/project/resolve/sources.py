@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlopsc.diagnostics.finding import Note, Path
 from mlopsc.project.model import (
@@ -21,10 +21,18 @@ from mlopsc.project.resolve.scope import Scope, Unresolvable
 from mlopsc.project.units import seconds, share
 
 if TYPE_CHECKING:
+    from mlopsc.project.model import ColumnType
     from mlopsc.spec.root import Spec
 
 KINDS: tuple[SourceKind, ...] = (
-    "parquet", "csv", "duckdb", "postgres", "snowflake", "redshift", "bigquery", "spark",
+    "parquet",
+    "csv",
+    "duckdb",
+    "postgres",
+    "snowflake",
+    "redshift",
+    "bigquery",
+    "spark",
 )
 
 
@@ -35,9 +43,7 @@ def columns_of(written: dict[str, Any], at: Path) -> tuple[Column, ...]:
 
 def _column(name: str, column: Any, at: Path) -> Column:
     if isinstance(column, str):
-        return Column(
-            at, name, column, None, None, None, (), None, False, 0.0, "critical", False, None, None  # type: ignore[arg-type]
-        )
+        return Column(at, name, cast("ColumnType", column))
     known_after = column.known_after
     return Column(
         origin=at,
@@ -73,7 +79,10 @@ def resolve_image(scope: Scope, name: str, at: Path, images: dict[str, Image]) -
 
 
 def resolve_sources(
-    scope: Scope, spec: Spec, images: dict[str, Image], written: dict[str, tuple[str, tuple[Column, ...]]]
+    scope: Scope,
+    spec: Spec,
+    images: dict[str, Image],
+    written: dict[str, tuple[str, tuple[Column, ...]]],
 ) -> dict[str, Source]:
     """Every source by name. `written` are those a model writes: the model, and its columns."""
     sources: dict[str, Source] = {}
@@ -87,7 +96,11 @@ def resolve_sources(
 
 
 def _source(
-    scope: Scope, name: str, source: Any, spec: Spec, images: dict[str, Image],
+    scope: Scope,
+    name: str,
+    source: Any,
+    spec: Spec,
+    images: dict[str, Image],
     written: tuple[str, tuple[Column, ...]] | None,
 ) -> Source:
     at: Path = ("sources", name)
@@ -128,10 +141,7 @@ def _rows(scope: Scope, source: Any, at: Path, columns: tuple[Column, ...]) -> R
         return None
     known = {column.name: column for column in columns}
     if source.timestamp:
-        known[source.timestamp] = Column(
-            (*at, "timestamp"), source.timestamp, "timestamp", None, None, None, (), None, False,
-            0.0, "critical", False, None, None,
-        )
+        known[source.timestamp] = Column((*at, "timestamp"), source.timestamp, "timestamp")
     unique = tuple(source.rows.unique or ())
     for position, name in enumerate(unique):
         try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mlopsc.artifacts.draft import Draft
-from mlopsc.project.model import Project
 from mlopsc.targets.gitlab import codeowners, schedules, workflow
 from mlopsc.targets.gitlab.decisions import DECISIONS
 from mlopsc.targets.gitlab.foreign import foreign_pipeline_help
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.artifacts.draft import Draft
+    from mlopsc.project.model import Project
 
 __all__ = ["DECISIONS", "emit", "foreign_pipeline_help", "name"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import TextDraft
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project import conventions
-from mlopsc.project.model import Model, Project, Source
 from mlopsc.targets.gitlab import flow
 from mlopsc.targets.gitlab.runtime import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import Model, Project, Source
 
 PATH = ".gitlab/CODEOWNERS"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import conventions
 from mlopsc.project.conventions import decision, program
-from mlopsc.project.model import Environment, Model, Project, Source, Training, View
-from mlopsc.targets.gitlab import flow, rules
+from mlopsc.targets.gitlab import flow, images, rules
 from mlopsc.targets.gitlab.runtime import (
     DATA_KEPT,
     Job,
@@ -16,13 +16,14 @@ from mlopsc.targets.gitlab.runtime import (
     identity,
     in_environment,
     job_name,
-    literal,
     needs,
     pull_data,
-    python_setup,
     services,
     sources_of,
 )
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Environment, Model, Project, Source, Training, View
 
 Jobs = Iterator[tuple[str, Body]]
 
@@ -54,9 +55,18 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
         ]
     )
     builds = f"build {source.name} {environment.name}"
-    image = build.image
+    used = build.image
+    own = used.image if used is not None else None
+    pushed = own if own is not None and own.reference is not None else None
+    prepared = f"image for {source.name} {environment.name}"
+    if pushed is not None:
+        yield prepared, images.content_job(project, pushed, [rules.rule(started)])
+    image = used.reference if used is not None else None
+    if pushed is not None:
+        image = f"${images.image_variable(pushed)}"
     body: Job = {
-        "extends": [".python"] if image is None or image.reference is None else identity(project),
+        **_extended(project, image),
+        **({"needs": needs(prepared, optional=False)} if pushed is not None else {}),
         "stage": "data_validation",
         "rules": traced([rules.rule(started)], build.at("schedule"), decision("gitlab_task_jobs")),
         "environment": access(environment, source.name),
@@ -64,8 +74,8 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
         "variables": services(environment),
         "script": [traced(build.command, build.at("command"))],
     }
-    if image is not None and image.reference is not None:
-        body["image"] = traced(image.reference, build.at("image"))
+    if image is not None:
+        body["image"] = traced({"name": image, "entrypoint": [""]}, build.at("image"))
     yield builds, traced(body, build.origin, decision("gitlab_task_jobs"))
     if source.kind is not None:
         yield (
@@ -78,16 +88,24 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
                     "rules": [rules.rule(started)],
                     "environment": access(environment, source.name),
                     "variables": services(environment),
-                    "script": [
-                        f"python {program('validate')} --source {source.name}"
-                        f" --environment {environment.name}"
-                    ],
+                    "script": [_validate_source(source, environment)],
                     "artifacts": _validation_report(),
                 },
                 source.origin,
                 decision("gitlab_task_jobs"),
             ),
         )
+
+
+def _validate_source(source: Source, environment: Environment) -> str:
+    options = f"--source {source.name} --environment {environment.name}"
+    return f"python {program('validate')} {options}"
+
+
+def _extended(project: Project, image: str | None) -> Job:
+    """A Python of ours, or somebody's image with what logs in to the clouds."""
+    extended = [".python"] if image is None else identity(project)
+    return {"extends": extended} if extended else {}
 
 
 def _apply_jobs(project: Project) -> Jobs:
@@ -202,9 +220,7 @@ def _validation_report() -> Body:
     )
 
 
-def _dataset(
-    project: Project, model: Model, training: Training, environment: Environment
-) -> Body:
+def _dataset(project: Project, model: Model, training: Training, environment: Environment) -> Body:
     waited = ["check", job_name(model.name, "validate")]
     script: list[Body] = pull_data(project, sources_of(model))
     body: Job = {"extends": [".python", f".{model.name}:training"], "stage": "feature_engineering"}
@@ -227,5 +243,3 @@ if [ -n "${{CI_MERGE_REQUEST_ID:-}}" ]; then
   (cd {conventions.FEATURE_REPO} && feast apply --skip-source-validation)
 fi
 """
-
-__all__ = ["access", "apply_job", "literal", "model_jobs", "project_jobs", "python_setup"]

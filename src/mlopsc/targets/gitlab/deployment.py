@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import conventions
 from mlopsc.project.alerting import project_rule_groups
 from mlopsc.project.conventions import decision
-from mlopsc.project.model import Environment, Model, Project
 from mlopsc.targets.gitlab import flow, images, pins, promotion, rules
 from mlopsc.targets.gitlab.runtime import (
     DATA_KEPT,
@@ -20,6 +19,9 @@ from mlopsc.targets.gitlab.runtime import (
     shell,
     time_limit,
 )
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Environment, Image, Model, Project
 
 Jobs = Iterator[tuple[str, Body]]
 
@@ -39,37 +41,81 @@ kubectl config use-context \\
   "${KUBE_CONTEXT:?the GitLab agent of this environment, as PROJECT_PATH:AGENT_NAME}"
 """
 
+_SERVER_SIDE: Final = "kubectl apply --server-side --force-conflicts --field-manager=mlopsc"
+
 _APPLY: Final = """\
 kubectl kustomize build/deploy > build/deploy/objects.yaml
-kubectl apply --server-side --force-conflicts --field-manager=mlopsc --filename build/deploy/objects.yaml
+kubectl apply --server-side --force-conflicts --field-manager=mlopsc \\
+  --filename build/deploy/objects.yaml
+"""
+
+_ROLL_OUT: Final = """\
+for workload in ${WORKLOADS:-}; do
+  if [ -n "${RESTART:-}" ]; then kubectl --namespace "$NAMESPACE" rollout restart "$workload"; fi
+  kubectl --namespace "$NAMESPACE" rollout status "$workload"
+done
 """
 
 _CLEAN: Final = """\
 kubectl get --filename build/deploy/objects.yaml --output name | sort > build/deploy/wanted
-kubectl --namespace "$NAMESPACE" get "$KINDS" --selector "$SELECTOR" --output name | sort > build/deploy/there
+kubectl --namespace "$NAMESPACE" get "$KINDS" --selector "$SELECTOR" --output name \\
+  | sort > build/deploy/there
 comm -13 build/deploy/wanted build/deploy/there | xargs -r kubectl --namespace "$NAMESPACE" delete
 """
 
 
-def template() -> Body:
+def templates(project: Project) -> Jobs:
     """What jobs share that talk to a cluster. The agent's context needs no secret."""
-    body: Job = {
+    kubernetes: Job = {
         "image": {"name": pins.KUBECTL, "entrypoint": [""]},
         "before_script": [
             _CONTEXT,
             'git config --global --add safe.directory "$CI_PROJECT_DIR"',
         ],
     }
-    return traced(body, decision("gitlab_deploy"))
+    yield ".kubernetes", traced(kubernetes, decision("gitlab_deploy"))
+    if not _deploys_models(project):
+        return
+    kinds: tuple[str, ...] = _KINDS
+    if project.platform.metrics == "prometheus_operator":
+        kinds = (*kinds, *_OPERATOR_KINDS)
+    deploy: Job = {
+        "extends": ".kubernetes",
+        "stage": "model_deployment",
+        "interruptible": False,
+        "variables": {"KINDS": traced(",".join(kinds), project.platform.at("metrics"))},
+        "script": _steps("resources: [../../$MANIFESTS]"),
+    }
+    yield ".deploy", traced(deploy, decision("gitlab_deploy"))
+    if any(
+        flow.own_images(project, environment, model)
+        for environment in project.environments
+        for model in environment.models
+    ):
+        yield ".mark", images.mark_template(project)
 
 
-def needed(project: Project) -> bool:
-    """Whether any job talks to a cluster."""
+def _steps(*overlay: str) -> list[Body]:
+    written = "\n".join(["cat > build/deploy/kustomization.yaml <<END", *overlay, "END", ""])
+    clean = traced(_CLEAN, decision("gitlab_deploy"))
+    return ["mkdir -p build/deploy", written, _APPLY, _ROLL_OUT, clean]
+
+
+def _deploys_models(project: Project) -> bool:
     return any(
         flow.has_manifests(project, environment, model)
         for environment in project.environments
         for model in environment.models
-    ) or any(_shared(project, environment) for environment in project.environments)
+    )
+
+
+def needed(project: Project) -> bool:
+    """Whether any job talks to a cluster."""
+    return (
+        _deploys_models(project)
+        or any(_shared(project, environment) for environment in project.environments)
+        or any(map(flow.trains_in_kubernetes, project.models))
+    )
 
 
 def _shared(project: Project, environment: Environment) -> bool:
@@ -96,10 +142,7 @@ def project_jobs(project: Project) -> Jobs:
                 f"{environment.name}/alerts", decision("gitlab_resource_group")
             ),
             "interruptible": False,
-            "script": [
-                "kubectl apply --server-side --force-conflicts --field-manager=mlopsc"
-                f" --filename {file}"
-            ],
+            "script": [f"{_SERVER_SIDE} --filename {file}"],
         }
         yield f"deploy alerts {environment.name}", traced(body, ("alerts", "rules"))
 
@@ -119,23 +162,46 @@ def _environment_jobs(
     project: Project, environment: Environment, model: Model, before: str | None
 ) -> Jobs:
     started = _rules(project, environment, model)
-    built = _existing_version(project, environment, model, started)
-    yield from built
-    name = job_name(model.name, "deploy", environment.name)
-    body = _deploy(project, environment, model, before, [job for job, _ in built])
-    # Who waits for an image by hand has been asked already.
-    body["rules"] = traced(_follow(started) if built else started, decision("gitlab_rules"))
-    stop = environment.tier != "production"
-    body["environment"] = _environment(
-        environment,
-        model.name,
-        **({"on_stop": job_name(model.name, "stop", environment.name)} if stop else {}),
-    )
-    yield name, traced(body, environment.origin, environment.at("deploy"), decision("gitlab_deploy"))
-    yield from promotion.next_(project, model, environment, _follow(started))
+    follow = f".{job_name(model.name, environment.name)}"
+    yield follow, {"rules": traced(_follow(started), environment.origin, decision("gitlab_rules"))}
+    packed = _existing_version(project, environment, model, started, follow)
+    yield from packed
+    clicked = environment.deploy == "manual" and not packed
+    body: Job = {
+        "extends": ".deploy" if clicked else [".deploy", follow],
+        **({"rules": traced(started, decision("gitlab_rules"))} if clicked else {}),
+        **_deploy(project, environment, model, before, [job for job, _ in packed]),
+    }
+    at = (environment.origin, environment.at("deploy"), decision("gitlab_deploy"))
+    yield job_name(model.name, "deploy", environment.name), traced(body, *at)
+    yield from _mark(project, environment, model, follow)
+    yield from promotion.next_(project, model, environment, follow)
     yield from promotion.rollback(model, environment, _rollback_rules(project, environment, model))
-    if stop:
+    if environment.tier != "production":
         yield job_name(model.name, "stop", environment.name), _stop(environment, model, started)
+
+
+def _mark(project: Project, environment: Environment, model: Model, follow: str) -> Jobs:
+    own = flow.own_images(project, environment, model)
+    if not own:
+        return
+    tag = conventions.dns(environment.name)
+    body: Job = {
+        "extends": [".mark", follow],
+        "needs": needs(job_name(model.name, "deploy", environment.name), optional=False),
+        "script": [
+            f'skopeo copy --all "docker://{i.reference}:${_tag_variable(i)}" docker://{i.reference}:{tag}'
+            for i in own
+        ],
+    }
+    yield (
+        job_name(model.name, "mark", environment.name),
+        traced(body, *(image.origin for image in own), decision("gitlab_mark")),
+    )
+
+
+def _tag_variable(image: Image) -> str:
+    return f"MLOPS_TAG_{image.name.upper()}"
 
 
 # --- when ------------------------------------------------------------------------------------
@@ -176,9 +242,7 @@ def _follow(started: list[rules.Rule]) -> list[rules.Rule]:
 _CLICK: Final = ("when", "allow_failure")
 
 
-def _rollback_rules(
-    project: Project, environment: Environment, model: Model
-) -> list[rules.Rule]:
+def _rollback_rules(project: Project, environment: Environment, model: Model) -> list[rules.Rule]:
     asked = rules.named(model.name, rules.ROLLBACK, environment.name)
     changes = flow.deployment_changes(project, environment, model)
     return [
@@ -202,7 +266,11 @@ def _environment(environment: Environment, what: str, **more: Body) -> Body:
 
 
 def _existing_version(
-    project: Project, environment: Environment, model: Model, started: list[rules.Rule]
+    project: Project,
+    environment: Environment,
+    model: Model,
+    started: list[rules.Rule],
+    follow: str,
 ) -> list[tuple[str, Body]]:
     """Fetching and packing a version that no job of this project trained just now."""
     if not flow.packs_serving_image(project, model):
@@ -213,30 +281,35 @@ def _existing_version(
     address = model.artifact or f"models:/{model.name}@{version}"
     at = model.at("artifact") if model.artifact else environment.at("versions", model.name)
     fetched = job_name(model.name, "fetch", environment.name)
-    packed = job_name(model.name, "serving-image", environment.name)
     fetch: Job = {
         "extends": ".python",
         "stage": "model_deployment",
         "needs": needs("check", artifacts=False),
         "rules": started,
-        "variables": traced(_tracking(environment), environment.services.at("mlflow", "url")),
+        **_tracking(environment),
         "script": images.download(model, shell(address)),
         "artifacts": artifacts(f"build/{model.name}/out/", kept=DATA_KEPT, access="developer"),
     }
-    pack = images.named_version_job(
-        project, model, version, moves=not environment.pinned(model)
-    )
-    pack["needs"] = needs(fetched, optional=False)
-    pack["rules"] = _follow(started)
+    pack: Job = {
+        "extends": [".image", follow],
+        "needs": needs(fetched, optional=False),
+        **images.named_version_job(project, model, version, moves=not environment.pinned(model)),
+    }
     return [
         (fetched, traced(fetch, at, decision("gitlab_champion"))),
-        (packed, traced(pack, at, decision("gitlab_champion"))),
+        (
+            job_name(model.name, "serving-image", environment.name),
+            traced(pack, at, decision("gitlab_champion")),
+        ),
     ]
 
 
-def _tracking(environment: Environment) -> dict[str, Body]:
+def _tracking(environment: Environment) -> Job:
     mlflow = environment.services.mlflow
-    return {} if mlflow is None else {conventions.TRACKING_VARIABLE: mlflow}
+    if mlflow is None:
+        return {}
+    at = environment.services.at("mlflow", "url")
+    return {"variables": {conventions.TRACKING_VARIABLE: traced(mlflow, at)}}
 
 
 def _deploy(
@@ -244,73 +317,77 @@ def _deploy(
     environment: Environment,
     model: Model,
     before: str | None,
-    built: list[str],
+    packed: list[str],
 ) -> Job:
     own = flow.own_images(project, environment, model)
-    kinds = _KINDS
-    if model.platform.metrics == "prometheus_operator":
-        kinds = (*kinds, *_OPERATOR_KINDS)
-    labels = conventions.kubernetes_labels(project.name, model.name, "")
-    selector = ",".join(
-        f"{key}={labels[key]}"
-        for key in ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by")
-    )
-    waited = [job_name(model.name, "gate"), job_name(model.name, "serving-image")]
-    if model.training is None:
-        waited = []
-    elif not flow.packs_serving_image(project, model) or not flow.registers(project):
-        waited = waited[:1]
-    if flow.trains_in_kubernetes(model):
-        waited = [name for name in waited if not name.endswith(":gate")]
-    waited += [flow.image_job(model, image) for image in own]
-    if before is not None:
-        waited.append(job_name(model.name, "deploy", before))
-    load_time = model.serving.load_time if model.serving is not None else 0
-    replicas = model.serving.replicas.minimum if model.serving is not None else 0
-    return {
-        "extends": ".kubernetes",
-        "stage": "model_deployment",
+    stop = environment.tier != "production"
+    body: Job = {
         "needs": [
-            *needs("check", *waited, artifacts=False),
-            *needs(*built[-1:], optional=False, artifacts=False),
+            *needs("check", *_waited(project, model, own, before), artifacts=False),
+            *needs(*packed[-1:], optional=False, artifacts=False),
         ],
+        "environment": _environment(
+            environment,
+            model.name,
+            **({"on_stop": job_name(model.name, "stop", environment.name)} if stop else {}),
+        ),
         "resource_group": traced(
             f"{environment.name}/{model.name}", decision("gitlab_resource_group")
         ),
-        "interruptible": False,
-        "timeout": time_limit(load_time * max(replicas, 1) + _SETTLE),
-        "variables": {
-            "NAMESPACE": traced(environment.namespace, environment.at("namespace")),
-            "SELECTOR": selector,
-            "KINDS": ",".join(kinds),
-        },
-        "script": _script(project, environment, model),
+        **_time(model),
+        "variables": _variables(project, environment, model),
     }
-
-
-def _script(project: Project, environment: Environment, model: Model) -> list[Body]:
-    folder = conventions.model_manifests(environment.name, model.name)
-    own = flow.own_images(project, environment, model)
-    lines: list[Body] = ["mkdir -p build/deploy"]
-    lines += [images.content_tag(project, image, f"{image.name}_tag") for image in own]
-    overlay = ["cat > build/deploy/kustomization.yaml <<END", f"resources: [../../{folder}]"]
     if own:
-        overlay.append("images:")
-        overlay += [f'- {{name: "{i.reference}", newTag: "${i.name}_tag"}}' for i in own]
-    lines.append("\n".join([*overlay, "END", ""]))
-    lines.append(_APPLY)
+        tags = [images.content_tag(project, image, _tag_variable(image)) for image in own]
+        file = "build/deploy/images.env"
+        named = "".join(f"{v}=${v}\\n" for v in map(_tag_variable, own))
+        overlay = ["resources: [../../$MANIFESTS]", "images:"]
+        overlay += [f'- {{name: "{i.reference}", newTag: "${_tag_variable(i)}"}}' for i in own]
+        body["script"] = [*tags, *_steps(*overlay), f'printf "{named}" > {file}']
+        body["artifacts"] = artifacts(reports={"dotenv": file})
+    return body
+
+
+def _waited(
+    project: Project, model: Model, own: tuple[Image, ...], before: str | None
+) -> list[str]:
+    """What goes before a deployment: gate, images, the environment before; where they are there."""
+    waited = []
+    if model.training is not None:
+        last = "train" if flow.trains_in_kubernetes(model) else "gate"
+        waited.append(job_name(model.name, last))
+        if flow.packs_serving_image(project, model) and flow.registers(project):
+            waited.append(job_name(model.name, "serving-image"))
+    waited += [flow.image_job(model, image) for image in own]
+    if before is not None:
+        waited.append(job_name(model.name, "deploy", before))
+    return waited
+
+
+def _time(model: Model) -> Job:
+    """New pods start a quarter at a time, and each may load for as long as the spec says."""
+    serving = model.serving
+    if serving is None:
+        return {}
+    rounds = min(serving.replicas.maximum, 4) if serving.replicas.maximum > 1 else 1
+    limit = time_limit(serving.load_time * rounds + _SETTLE)
+    return {"timeout": traced(limit, serving.at("load_time"), serving.at("replicas"))}
+
+
+def _variables(project: Project, environment: Environment, model: Model) -> dict[str, Body]:
+    labels = conventions.kubernetes_labels(project.name, model.name, "")
+    keys = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by")
+    found: dict[str, Body] = {
+        "MANIFESTS": conventions.model_manifests(environment.name, model.name),
+        "NAMESPACE": traced(environment.namespace, environment.at("namespace")),
+        "SELECTOR": ",".join(f"{key}={labels[key]}" for key in keys),
+    }
     if flow.serves(model):
-        deployment = f"deployment/{conventions.object_name(model.name)}"
+        found["WORKLOADS"] = f"deployment/{conventions.object_name(model.name)}"
         if not environment.pinned(model):
-            lines.append(
-                traced(
-                    f'kubectl --namespace "$NAMESPACE" rollout restart {deployment}',
-                    decision("gitlab_champion"),
-                )
-            )
-        lines.append(f'kubectl --namespace "$NAMESPACE" rollout status {deployment}')
-    lines.append(traced(_CLEAN, decision("gitlab_deploy")))
-    return lines
+            at = environment.at("versions", model.name)
+            found["RESTART"] = traced("true", at, decision("gitlab_champion"))
+    return found
 
 
 def _stop(environment: Environment, model: Model, started: list[rules.Rule]) -> Body:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import conventions
 from mlopsc.project.conventions import decision, program
-from mlopsc.project.model import Model, Project, Training
 from mlopsc.targets.gitlab import flow
 from mlopsc.targets.gitlab.runtime import Job, artifacts, job_name, needs
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Model, Project, Training
 
 Jobs = Iterator[tuple[str, Body]]
 
@@ -32,7 +35,9 @@ def _gate(model: Model, training: Training) -> Body:
     body: Job = {
         "extends": [".python", f".{model.name}:training"],
         "stage": "model_evaluation",
-        "needs": needs(job_name(model.name, "dataset"), job_name(model.name, "train"), optional=False),
+        "needs": needs(
+            job_name(model.name, "dataset"), job_name(model.name, "train"), optional=False
+        ),
         "script": [f"python {program('gate')} --model {model.name}"],
         "artifacts": artifacts(
             f"{folder}/",
@@ -66,14 +71,14 @@ def _found(model: Model, training: Training) -> Body:
     """The cluster's Job has registered the version it trained; this finds out which one that is."""
     asked = (
         "import sys, mlflow;"
-        f" print(mlflow.MlflowClient().get_model_version_by_alias(sys.argv[1], '{conventions.CHALLENGER}').version)"
+        " print(mlflow.MlflowClient().get_model_version_by_alias(*sys.argv[1:]).version)"
     )
     body: Job = {
         "extends": [".python", f".{model.name}:release"],
         "stage": "model_evaluation",
         "needs": needs(job_name(model.name, "train"), optional=False, artifacts=False),
         "script": [
-            f'version=$(python -c "{asked}" {model.name})',
+            f'version=$(python -c "{asked}" {model.name} {conventions.CHALLENGER})',
             f'echo "{conventions.VERSION_VARIABLE}=$version" > register.env',
         ],
         "artifacts": artifacts(reports={"dotenv": "register.env"}),

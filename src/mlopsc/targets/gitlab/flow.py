@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mlopsc.project import containers, conventions
 from mlopsc.project.alerting import rule_groups
@@ -19,8 +18,21 @@ from mlopsc.project.model import (
     Training,
     View,
 )
-from mlopsc.targets.gitlab.rules import DEPLOY, MERGE_REQUEST, PUSH, TRAIN, Rule, never, only_for, rule
+from mlopsc.project.runtimes import RUNTIMES
+from mlopsc.targets.gitlab.rules import (
+    DEPLOY,
+    MERGE_REQUEST,
+    PUSH,
+    TRAIN,
+    Rule,
+    never,
+    only_for,
+    rule,
+)
 from mlopsc.targets.gitlab.runtime import is_local, job_name, sources_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KUBERNETES: Final = "kubernetes"
 _DIGEST_LENGTH: Final = 16
@@ -72,7 +84,8 @@ def packs_serving_image(project: Project, model: Model) -> bool:
     """Whether CI puts the model into its serving runtime's image and pushes that."""
     if model.serving is None or not serves(model):
         return False
-    return model.serving.image is None and project.registry is not None
+    known = model.serving.image is None and model.serving.runtime in RUNTIMES
+    return known and project.registry is not None
 
 
 def model_in(environment: Environment, name: str) -> Model | None:
@@ -85,16 +98,15 @@ def cluster_jobs(project: Project, environment: Environment, model: Model) -> bo
 
     What models share belongs to the first one that uses it, as in the Kubernetes target.
     """
-    if trains_in_kubernetes(model) and model.training is not None:
-        if model.training.environment == environment.name:
-            return True
+    training = model.training if trains_in_kubernetes(model) else None
+    if training is not None and training.environment == environment.name:
+        return True
     if model.platform.orchestration != KUBERNETES:
         return False
-    runs = model.monitoring is not None or model.batch is not None
     views = _first_used(environment, model, lambda each: each.views)
-    if containers.job_image(project, model) is not None:
-        if runs or any(view.materialize is not None for view in views):
-            return True
+    runs = bool(model.monitoring or model.batch or any(view.materialize for view in views))
+    if runs and containers.job_image(project, model) is not None:
+        return True
     sources = _first_used(environment, model, _all_sources)
     return any(source.build is not None and source.build.image is not None for source in sources)
 
@@ -182,7 +194,7 @@ def training_changes(project: Project, model: Model) -> tuple[str, ...]:
     if image is not None:
         found += input_patterns(project, image)
     if packs_serving_image(project, model):
-        found.append(conventions.serving_dockerfile(model.name))
+        found.append(f"{conventions.serving_dockerfile(model.name).rpartition('/')[0]}/**/*")
     for source in sources_of(model):
         found += _data_patterns(source)
     return tuple(dict.fromkeys(found))
@@ -191,15 +203,18 @@ def training_changes(project: Project, model: Model) -> tuple[str, ...]:
 def input_patterns(project: Project, image: Image) -> list[str]:
     """What an image is built from, as patterns: a folder's name alone would match no file in it."""
     inputs = containers.build_inputs(project, image)
-    return [pattern for path in inputs for pattern in (path, f"{path.rstrip('/')}/**/*")]
+    return [path if path == image.dockerfile else _pattern(path) for path in inputs]
+
+
+def _pattern(path: str) -> str:
+    """A file by its name, a folder by what is in it; only a file's last step has a dot."""
+    trimmed = path.rstrip("/")
+    return trimmed if "." in trimmed.rpartition("/")[2] else f"{trimmed}/**/*"
 
 
 def _data_patterns(source: Source) -> list[str]:
     path = (source.location or "").rstrip("/")
-    if not path or not is_local(source):
-        return []
-    is_file = "." in path.rpartition("/")[2]
-    return [path if is_file else f"{path}/**/*", f"{path}.dvc"]
+    return [_pattern(path), f"{path}.dvc"] if path and is_local(source) else []
 
 
 def deployment_changes(project: Project, environment: Environment, model: Model) -> tuple[str, ...]:
@@ -248,7 +263,8 @@ def image_rules(project: Project, model: Model) -> list[Rule]:
     manifests = [
         change
         for environment in project.environments
-        if (there := model_in(environment, model.name)) is not None and has_manifests(project, environment, there)
+        if (there := model_in(environment, model.name)) is not None
+        and has_manifests(project, environment, there)
         for change in deployment_changes(project, environment, there)
     ]
     found = only_for(model.name, (TRAIN, DEPLOY))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from mlopsc.project.model import Project
-from mlopsc.targets.gitlab import rules
+from typing import TYPE_CHECKING
+
 from mlopsc.project import conventions
+from mlopsc.targets.gitlab import rules
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Project
 
 OWN_FILE = ".gitlab/mlops.yml"
 """Where our pipeline goes instead; `.gitlab/ci/` is for its parts."""
@@ -28,8 +32,8 @@ def foreign_pipeline_help(project: Project) -> str:
         f"\n"
         f"  mlops:\n"
         f"    rules:\n"
-        f"      - if: $CI_PIPELINE_SOURCE == \"merge_request_event\"\n"
-        f"      - if: {rules.DEFAULT_BRANCH} && ($CI_PIPELINE_SOURCE == \"push\" || {ours})\n"
+        f'      - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n'
+        f'      - if: {rules.DEFAULT_BRANCH} && ($CI_PIPELINE_SOURCE == "push" || {ours})\n'
         f"    trigger:\n"
         f"      include:\n"
         f"        - local: {file}\n"

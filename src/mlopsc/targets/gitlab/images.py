@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import containers, conventions
 from mlopsc.project.conventions import decision
-from mlopsc.project.model import Image, Model, Project
 from mlopsc.targets.gitlab import flow, pins
 from mlopsc.targets.gitlab.runtime import Job, artifacts, job_name, needs, shell
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Image, Model, Project
+    from mlopsc.targets.gitlab.rules import Rule
 
 Jobs = Iterator[tuple[str, Body]]
 
@@ -18,7 +21,8 @@ LOGIN: Final = """\
 if [ "$MLOPS_REGISTRY" = "${CI_REGISTRY:-}" ]; then
   user=$CI_REGISTRY_USER password=$CI_REGISTRY_PASSWORD
 else
-  user=${MLOPS_REGISTRY_USER:?the user of $MLOPS_REGISTRY} password=${MLOPS_REGISTRY_PASSWORD:?its password}
+  user=${MLOPS_REGISTRY_USER:?who may push to $MLOPS_REGISTRY}
+  password=${MLOPS_REGISTRY_PASSWORD:?the password of $MLOPS_REGISTRY_USER}
 fi
 mkdir -p "$DOCKER_CONFIG"
 printf '{"auths": {"%s": {"auth": "%s"}}}' "$MLOPS_REGISTRY" \\
@@ -46,13 +50,12 @@ fi
 
 def template(project: Project) -> Body:
     """What builds of images share."""
-    registry = (project.registry or "").partition("/")[0]
     body: Job = {
         "image": {"name": pins.BUILDKIT, "entrypoint": [""]},
         "variables": {
             "BUILDKITD_FLAGS": "--oci-worker-no-process-sandbox",
             "DOCKER_CONFIG": "/tmp/docker",  # noqa: S108 - in the job's container
-            "MLOPS_REGISTRY": traced(registry, project.at("registry")),
+            "MLOPS_REGISTRY": traced(_host(project), project.at("registry")),
         },
         "before_script": [
             'git config --global --add safe.directory "$CI_PROJECT_DIR"',
@@ -85,25 +88,53 @@ def content_tag(project: Project, image: Image, variable: str) -> Body:
 def model_jobs(project: Project, model: Model) -> Jobs:
     """The images that jobs of the model run in."""
     for image in flow.images_to_build(project, model):
-        dockerfile = image.dockerfile or conventions.dockerfile(image.name)
-        file = f"build/images/{image.name}.env"
-        body: Job = {
-            "extends": ".image",
-            "stage": "check",
-            "rules": traced(flow.image_rules(project, model), decision("gitlab_rules")),
-            "variables": {
-                "DOCKERFILE": traced(dockerfile, image.at("dockerfile")),
-                "REPOSITORY": traced(image.reference, project.at("registry")),
-            },
-            "script": [
-                content_tag(project, image, "tag"),
-                'reference="$REPOSITORY:$tag"',
-                f"mkdir -p build/images && echo \"{image_variable(image)}=$reference\" > {file}",
-                traced(_BUILD_ONCE, decision("gitlab_build")),
-            ],
-            "artifacts": artifacts(reports={"dotenv": file}),
-        }
-        yield flow.image_job(model, image), traced(body, image.origin)
+        yield (
+            flow.image_job(model, image),
+            content_job(project, image, flow.image_rules(project, model)),
+        )
+
+
+def content_job(project: Project, image: Image, started: list[Rule]) -> Body:
+    """Sees to it that an image with today's content is there, and says under which tag."""
+    dockerfile = image.dockerfile or conventions.dockerfile(image.name)
+    file = f"build/images/{image.name}.env"
+    body: Job = {
+        "extends": ".image",
+        "stage": "check",
+        "rules": traced(started, decision("gitlab_rules")),
+        "variables": {
+            "DOCKERFILE": traced(dockerfile, image.at("dockerfile")),
+            "REPOSITORY": traced(image.reference, project.at("registry")),
+        },
+        "script": [
+            content_tag(project, image, "tag"),
+            'reference="$REPOSITORY:$tag"',
+            f'mkdir -p build/images && echo "{image_variable(image)}=$reference" > {file}',
+            traced(_BUILD_ONCE, decision("gitlab_build")),
+        ],
+        "artifacts": artifacts(reports={"dotenv": file}),
+    }
+    return traced(body, image.origin)
+
+
+def mark_template(project: Project) -> Body:
+    """What gives an image in the registry another name."""
+    body: Job = {
+        "image": {"name": pins.SKOPEO, "entrypoint": [""]},
+        "stage": "model_deployment",
+        "interruptible": False,
+        "variables": {
+            "DOCKER_CONFIG": "/tmp/docker",  # noqa: S108 - in the job's container
+            "REGISTRY_AUTH_FILE": "/tmp/docker/config.json",  # noqa: S108
+            "MLOPS_REGISTRY": traced(_host(project), project.at("registry")),
+        },
+        "before_script": [traced(LOGIN, decision("gitlab_registry_login"))],
+    }
+    return traced(body, decision("gitlab_mark"))
+
+
+def _host(project: Project) -> str:
+    return (project.registry or "").partition("/")[0]
 
 
 def serving_jobs(project: Project, model: Model) -> Jobs:
@@ -157,7 +188,10 @@ def _fetch_trained(model: Model) -> Body:
 def download(model: Model, address: str) -> list[Body]:
     """Lines that bring a model from where it lies to where training would have left it."""
     folder = f"build/{model.name}"
-    call = "import sys, mlflow; print(mlflow.artifacts.download_artifacts(sys.argv[1], dst_path=sys.argv[2]))"
+    call = (
+        "import sys, mlflow;"
+        " print(mlflow.artifacts.download_artifacts(sys.argv[1], dst_path=sys.argv[2]))"
+    )
     return [
         f"mkdir -p {folder}/download {folder}/out",
         f"fetched=$(python -c '{call}' {address} {folder}/download)",
@@ -165,13 +199,10 @@ def download(model: Model, address: str) -> list[Body]:
     ]
 
 
-def named_version_job(
-    project: Project, model: Model, tag: str, *, moves: bool
-) -> Job:
+def named_version_job(project: Project, model: Model, tag: str, *, moves: bool) -> Job:
     """A serving image of a version that lies somewhere already; `moves`: its tag is pushed over."""
     steps = _BUILD if moves else _BUILD_ONCE
     return {
-        "extends": ".image",
         "stage": "model_deployment",
         "interruptible": False,
         "variables": serving_variables(project, model),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project.conventions import decision, program
-from mlopsc.project.model import Environment, Model, Project
 from mlopsc.targets.gitlab import flow, rules
 from mlopsc.targets.gitlab.data import access
 from mlopsc.targets.gitlab.runtime import (
@@ -18,6 +18,9 @@ from mlopsc.targets.gitlab.runtime import (
     services,
     tags,
 )
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Environment, Model, Project
 
 Jobs = Iterator[tuple[str, Body]]
 

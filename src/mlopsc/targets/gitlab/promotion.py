@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import conventions
 from mlopsc.project.conventions import decision
-from mlopsc.project.model import Environment, Model, Project
 from mlopsc.targets.gitlab import flow, pins, rules
 from mlopsc.targets.gitlab.runtime import Job, job_name, needs
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Environment, Model, Project
 
 Jobs = Iterator[tuple[str, Body]]
 
@@ -22,13 +24,22 @@ python -m pip install --quiet "mlopsc==${version:?mlops.lock names no compiler: 
 """
 """The compiler that wrote the committed files; another version might write others."""
 
+_VERSION_IN: Final = (
+    "import json, sys;"
+    ' print(json.load(sys.stdin)["environments"].get(sys.argv[1], {}).get("version", ""))'
+)
+
 _PROPOSE: Final = f"""\
+if [ -n "${{FROM:-}}" ]; then
+  VERSION=$(python3 -c '{_VERSION_IN}' "$FROM" < "{conventions.PROGRAMS}/models/$MODEL.json")
+fi
 if [ -z "${{VERSION:-}}" ]; then
   echo "no version of $MODEL to bring to $TO"
   exit 0
 fi
 : "${{MLOPS_PUSH_TOKEN:?a project access token with write_repository, role Developer}}"
-git config user.name "mlopsc"
+title="$VERB $MODEL in $TO to version $VERSION"
+git config user.name mlopsc
 git config user.email "mlopsc@noreply.$CI_SERVER_HOST"
 git fetch --quiet --depth 1 origin "$CI_DEFAULT_BRANCH"
 git checkout --quiet -B "$BRANCH" FETCH_HEAD
@@ -39,24 +50,24 @@ if git diff --cached --quiet; then
   echo "$TO runs $MODEL $VERSION already"
   exit 0
 fi
-git commit --quiet --message "$TITLE $VERSION"
+git commit --quiet --message "$title"
 git -c credential.helper='!f() {{ echo username=mlopsc; echo "password=$MLOPS_PUSH_TOKEN"; }}; f' \\
   push --force --push-option merge_request.create \\
   --push-option "merge_request.target=$CI_DEFAULT_BRANCH" \\
-  --push-option "merge_request.title=$TITLE $VERSION" \\
+  --push-option "merge_request.title=$title" \\
   --push-option merge_request.remove_source_branch \\
   ${{AUTO_MERGE:+--push-option merge_request.auto_merge}} \\
   "$CI_SERVER_URL/$CI_PROJECT_PATH.git" "HEAD:refs/heads/$BRANCH"
 """
-"""`git push` with GitLab's push options; `auto_merge` since GitLab 17.11.
+"""One branch a model and environment, so that a newer version takes the place of one still waiting.
 
-Source: docs.gitlab.com/topics/git/commit, "Push options for merge requests".
+Push options: docs.gitlab.com/topics/git/commit, "Push options for merge requests"; `auto_merge`
+since GitLab 17.11, under another name before.
 """
 
 _PREVIOUS: Final = f"""\
 runs() {{
-  git show "$1:{conventions.PROGRAMS}/models/$MODEL.json" | python3 -c \\
-    'import json, sys; print(json.load(sys.stdin)["environments"].get(sys.argv[1], {{}}).get("version", ""))' "$TO"
+  git show "$1:{conventions.PROGRAMS}/models/$MODEL.json" | python3 -c '{_VERSION_IN}' "$TO"
 }}
 now=$(runs HEAD)
 VERSION=
@@ -71,15 +82,23 @@ done
 """
 
 
-def template() -> Body:
+def templates() -> Jobs:
     """What jobs share that propose a version."""
-    body: Job = {
+    promote: Job = {
         "image": pins.PYTHON_GIT,
+        "stage": "model_deployment",
         "interruptible": False,
+        "variables": {"VERB": "Promote"},
         "before_script": [INSTALL],
         "script": [_PROPOSE],
     }
-    return traced(body, decision("gitlab_promotion"))
+    back: Job = {
+        "extends": ".promote",
+        "variables": {"VERB": "Roll back", "AUTO_MERGE": "true", "GIT_DEPTH": "0"},
+        "script": [_PREVIOUS, _PROPOSE],
+    }
+    yield ".promote", traced(promote, decision("gitlab_promotion"))
+    yield ".rollback", traced(back, decision("gitlab_rollback"))
 
 
 def needed(project: Project) -> bool:
@@ -102,10 +121,9 @@ def first(project: Project, model: Model) -> Jobs:
         waited.append(job_name(model.name, "serving-image"))
     body: Job = {
         "extends": [".promote", f".{model.name}:release"],
-        "stage": "model_deployment",
         "needs": needs(*waited, optional=False),
         "variables": {
-            **_variables(model, environment, "Promote"),
+            **_variables(model, environment, "promote"),
             "VERSION": f"${conventions.VERSION_VARIABLE}",
         },
     }
@@ -115,28 +133,20 @@ def first(project: Project, model: Model) -> Jobs:
     )
 
 
-def next_(
-    project: Project, model: Model, environment: Environment, deployed: list[rules.Rule]
-) -> Jobs:
+def next_(project: Project, model: Model, environment: Environment, started: str) -> Jobs:
     """The version of an environment, once it is deployed there, to the next environment."""
     position = project.environments.index(environment) + 1
     if position == len(project.environments):
         return
     following = project.environments[position]
-    facts = conventions.model_facts(model.name)
-    read = (
-        "import json, sys; print(json.load(open(sys.argv[1]))"
-        '["environments"][sys.argv[2]].get("version", ""))'
-    )
+    deployed = job_name(model.name, "deploy", environment.name)
     body: Job = {
-        "extends": ".promote",
-        "stage": "model_deployment",
-        "needs": needs(
-            job_name(model.name, "deploy", environment.name), optional=False, artifacts=False
-        ),
-        "rules": deployed,
-        "variables": _variables(model, following, "Promote"),
-        "script": [f"VERSION=$(python3 -c '{read}' {facts} {environment.name})", _PROPOSE],
+        "extends": [".promote", started],
+        "needs": needs(deployed, optional=False, artifacts=False),
+        "variables": {
+            **_variables(model, following, "promote"),
+            "FROM": traced(environment.name, environment.origin),
+        },
     }
     yield (
         job_name(model.name, "promote", following.name),
@@ -147,16 +157,10 @@ def next_(
 def rollback(model: Model, environment: Environment, changed: list[rules.Rule]) -> Jobs:
     """The version before, by hand, or when a run asks for it."""
     body: Job = {
-        "extends": ".promote",
-        "stage": "model_deployment",
+        "extends": ".rollback",
         "needs": [],
         "rules": changed,
-        "variables": {
-            **_variables(model, environment, "Roll back"),
-            "AUTO_MERGE": "true",
-            "GIT_DEPTH": "0",
-        },
-        "script": [_PREVIOUS, _PROPOSE],
+        "variables": _variables(model, environment, "roll-back"),
     }
     yield (
         job_name(model.name, "rollback", environment.name),
@@ -165,12 +169,10 @@ def rollback(model: Model, environment: Environment, changed: list[rules.Rule]) 
 
 
 def _variables(model: Model, environment: Environment, verb: str) -> dict[str, Body]:
-    branch = f"mlopsc/{verb.lower().replace(' ', '-')}-{model.name}-{environment.name}"
     found: dict[str, Body] = {
         "MODEL": traced(model.name, model.origin),
         "TO": traced(environment.name, environment.origin),
-        "BRANCH": branch,
-        "TITLE": f"{verb} {environment.name} to {model.name}",
+        "BRANCH": f"mlopsc/{verb}-{model.name}-{environment.name}",
     }
     if environment.deploy == "automatic":
         found["AUTO_MERGE"] = traced("true", environment.at("deploy"))

@@ -1,17 +1,19 @@
 """When a job runs: GitLab reads rules from the top and stops at the first that fits.
 
-Who starts a run names what it is for: MLOPS_MODEL one model, MLOPS_TASK one task of it, and where it
-matters MLOPS_ENVIRONMENT one environment. A run that names nothing is a merge request or a push, and
-changed files decide.
+Who starts a run names what it is for: MLOPS_MODEL one model, MLOPS_TASK one task of it, and where
+it matters MLOPS_ENVIRONMENT one environment. A run that names nothing is a merge request or a push,
+and changed files decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body
 from mlopsc.project import conventions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Rule = dict[str, Body]
 

@@ -1,24 +1,27 @@
-"""What jobs run in: tags, time limits, variables, tokens, and the shell lines that prepare a job."""
+"""What jobs run in: tags, time limits, variables, tokens, and the lines that prepare a job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import conventions
 from mlopsc.project.conventions import decision
-from mlopsc.project.model import (
-    Environment,
-    Model,
-    Project,
-    Resources,
-    Scalar,
-    SecretRef,
-    Seconds,
-    Source,
-)
 from mlopsc.targets.gitlab import pins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlopsc.project.model import (
+        Environment,
+        Model,
+        Project,
+        Resources,
+        Scalar,
+        Seconds,
+        SecretRef,
+        Source,
+    )
 
 Job = dict[str, Body]
 
@@ -75,13 +78,8 @@ def literal(value: Scalar) -> str:
     return text.replace("$", "$$")
 
 
-def parameter_variable(name: str) -> str:
-    """The environment variable a training parameter comes in; no shell knows a dot in a name."""
-    return conventions.environment_variable(name).replace(".", "_")
-
-
 def from_secret(variable: str, secret: SecretRef) -> dict[str, Body]:
-    """A variable filled from the CI/CD variable of a secret; one of the same name is there already."""
+    """A variable filled from a secret's CI/CD variable; one of the same name is there already."""
     if secret.variable == variable:
         return {}
     return {variable: traced(f"${secret.variable}", secret.origin)}
@@ -214,12 +212,13 @@ def _uses_aws(project: Project) -> bool:
 
 
 def python_setup(requirements: str = conventions.PROGRAM_REQUIREMENTS) -> list[Body]:
-    """Lines that give a job a Python environment with what the programs and the project's code need."""
+    """Lines that give a job a Python with what the programs and the project's code need."""
+    install = "python -m pip install --quiet --requirement"
     return [
         "python3 -m venv --system-site-packages .venv",
         ". .venv/bin/activate",
-        f"python -m pip install --quiet --requirement {requirements}",
-        "if [ -f requirements.txt ]; then python -m pip install --quiet --requirement requirements.txt; fi",
+        f"{install} {requirements}",
+        f"if [ -f requirements.txt ]; then {install} requirements.txt; fi",
     ]
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, JsonDraft, traced
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project import conventions
 from mlopsc.project.conventions import decision, program
-from mlopsc.project.model import Environment, Model, Project, Schedule
 from mlopsc.targets.gitlab import flow, pins, rules
 from mlopsc.targets.gitlab.runtime import Job, needs
+
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import Environment, Model, Project, Schedule
 
 JOB: Final = "reconcile schedules"
 _FORMAT: Final = 1
@@ -71,7 +73,8 @@ def _schedules(project: Project) -> Entries:
 def _shared_schedules(project: Project, environment: Environment) -> Entries:
     for source in environment.sources:
         if source.build is not None and source.build.schedule is not None:
-            yield _entry(project, f"{source.name}: build {environment.name}", source.build.schedule, {
+            name = f"{source.name}: build {environment.name}"
+            yield _entry(project, name, source.build.schedule, {
                 rules.TASK_VARIABLE: rules.BUILD, rules.SOURCE_VARIABLE: source.name,
                 conventions.ENVIRONMENT_VARIABLE: environment.name,
             })  # fmt: skip
@@ -79,7 +82,8 @@ def _shared_schedules(project: Project, environment: Environment) -> Entries:
         return
     for view in environment.views:
         if view.materialize is not None:
-            yield _entry(project, f"{view.name}: materialize {environment.name}", view.materialize, {
+            name = f"{view.name}: materialize {environment.name}"
+            yield _entry(project, name, view.materialize, {
                 rules.TASK_VARIABLE: rules.MATERIALIZE, rules.VIEW_VARIABLE: view.name,
                 conventions.ENVIRONMENT_VARIABLE: environment.name,
             })  # fmt: skip
@@ -154,7 +158,7 @@ def _approvals(environment: Environment, model: Model) -> Iterator[dict[str, Bod
         yield {kind: approver, "required": required if kind == "group" else 1}
 
 
-# --- the job ----------------------------------------------------------------------------------------
+# --- the job ---------------------------------------------------------------------------------
 
 _ORDER: Final = """\
 for group in $GROUPS_IN_ORDER; do

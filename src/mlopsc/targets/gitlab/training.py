@@ -1,4 +1,4 @@
-"""Training: the user's command on a runner, or a Job in the cluster; and the cool-down before it."""
+"""Training: the user's command on a runner, or a Job in the cluster; the cool-down before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from mlopsc.targets.gitlab.runtime import (
     job_name,
     literal,
     needs,
-    parameter_variable,
     python_setup,
     runner_resources,
     shell,
@@ -30,6 +29,7 @@ from mlopsc.targets.gitlab.runtime import (
 
 Jobs = Iterator[tuple[str, Body]]
 
+_ALERT = f"${{{conventions.ALERT_VARIABLE}:-trigger}}"
 _POLL = 15  # seconds between two looks at a Job; training takes minutes at least
 
 
@@ -60,7 +60,7 @@ def _cooldown(model: Model) -> Body:
         "interruptible": False,
         "allow_failure": traced({"exit_codes": [conventions.FAILED]}, decision("gitlab_cooldown")),
         "script": [
-            f'python {program("cooldown")} --model {model.name} --alert "${{{conventions.ALERT_VARIABLE}:-trigger}}"',
+            f'python {program("cooldown")} --model {model.name} --alert "{_ALERT}"',
             traced(_start(model.name), decision("gitlab_cooldown")),
         ],
         "artifacts": artifacts(f"build/{model.name}/cooldown/"),
@@ -69,11 +69,11 @@ def _cooldown(model: Model) -> Body:
 
 
 def _start(model: str) -> str:
-    """Lines that start the pipeline which trains. `--form-string`: an alert's name names no file."""
+    """Lines that start the pipeline which trains; `--form-string`, as an alert names no file."""
     variables = {
         conventions.MODEL_VARIABLE: model,
         rules.TASK_VARIABLE: rules.TRAIN,
-        "MLOPS_RESPONSE": f"${{{conventions.ALERT_VARIABLE}:-trigger}}",
+        "MLOPS_RESPONSE": _ALERT,
         "MLOPS_RESPONSE_RUN": "$run",
     }
     forms = "".join(f'  --form-string "variables[{k}]={v}" \\\n' for k, v in variables.items())
@@ -101,18 +101,14 @@ def _on_runner(project: Project, model: Model, training: Training) -> Body:
         "script": [
             traced(training.command, training.at("command")),
         ],
-        "artifacts": artifacts(
-            f"build/{model.name}/out/", kept=DATA_KEPT, access="developer"
-        ),
+        "artifacts": artifacts(f"build/{model.name}/out/", kept=DATA_KEPT, access="developer"),
     }
     return traced(body, training.origin)
 
 
 def command_variables(training: Training) -> dict[str, Body]:
-    """What the user's command finds in its environment besides the folders."""
-    found: dict[str, Body] = {"MLOPS_SEED": traced(str(training.seed), training.at("seed"))}
-    for name, value in training.parameters.items():
-        found[parameter_variable(name)] = traced(literal(value), training.at("parameters", name))
+    """What the user's command finds in its environment; its parameters stand in `params.yaml`."""
+    found: dict[str, Body] = {}
     for name, setting in training.env.items():
         if isinstance(setting, SecretRef):
             found |= from_secret(name, setting)
@@ -156,7 +152,8 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
     cron_job = conventions.object_name(model.name, "train")
     pinned = ""
     if image is not None and pushed:
-        pinned = f" | kubectl set image --local --filename - --output json '*={image.reference}:'\"$tag\""
+        local = "kubectl set image --local --filename - --output json"
+        pinned = f" | {local} '*={image.reference}:'\"$tag\""
     tag: list[Body] = [content_tag(project, image, "tag")] if image is not None and pushed else []
     body: Job = {
         "extends": [".kubernetes", f".{model.name}:training"],
@@ -182,10 +179,14 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
         "variables": {"NAMESPACE": traced(environment.namespace, environment.at("namespace"))},
         "script": [
             *tag,
-            f'job="{cron_job}-$CI_PIPELINE_ID-$CI_JOB_ID"',
-            f'kubectl --namespace "$NAMESPACE" create job "$job" --from=cronjob/{cron_job}'
-            f" --dry-run=client --output json{pinned}"
-            ' | kubectl --namespace "$NAMESPACE" create --filename -',
+            f'job="{cron_job}-$CI_JOB_ID"',
+            " ".join(
+                (
+                    f'kubectl --namespace "$NAMESPACE" create job "$job" --from=cronjob/{cron_job}',
+                    f"--dry-run=client --output json{pinned}",
+                    '| kubectl --namespace "$NAMESPACE" create --filename -',
+                )
+            ),
             _WAIT,
         ],
     }
@@ -193,7 +194,8 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
 
 
 _WAIT = f"""\
-until conditions=$(kubectl --namespace "$NAMESPACE" get job "$job" --output 'jsonpath={{.status.conditions[*].type}}') \\
+until conditions=$(kubectl --namespace "$NAMESPACE" get job "$job" \\
+    --output 'jsonpath={{.status.conditions[*].type}}') \\
   && echo "$conditions" | grep --quiet --word-regexp --extended-regexp 'Complete|Failed'; do
   sleep {_POLL}
 done

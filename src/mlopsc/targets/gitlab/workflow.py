@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, YamlDraft, traced
 from mlopsc.project import conventions
-from mlopsc.project.conventions import decision, program
-from mlopsc.project.model import Model, Project
+from mlopsc.project.conventions import decision
 from mlopsc.targets.gitlab import (
     data,
     deployment,
@@ -28,10 +26,14 @@ from mlopsc.targets.gitlab.runtime import (
     id_tokens,
     identity_script,
     in_environment,
-    needs,
     python_setup,
     services,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Model, Project
 
 STAGES: Final = (
     "check",
@@ -125,10 +127,10 @@ def _templates(project: Project) -> Iterator[tuple[str, Body]]:
     yield ".python", traced(python, decision("gitlab_python"))
     if images.needed(project):
         yield ".image", images.template(project)
-    if deployment.needed(project) or any(map(flow.trains_in_kubernetes, project.models)):
-        yield ".kubernetes", deployment.template()
+    if deployment.needed(project):
+        yield from deployment.templates(project)
     if promotion.needed(project):
-        yield ".promote", promotion.template()
+        yield from promotion.templates()
 
 
 def _check() -> Body:
@@ -196,7 +198,10 @@ def _training_jobs(project: Project, model: Model) -> dict[str, Body]:
     origins = (made.at("paths"), made.at("schedule"), decision("gitlab_rules"))
     jobs: dict[str, Body] = {
         f".{model.name}:training": {
-            "rules": traced(flow.training_rules(project, model, merge_requests=_in_merge_requests(model)), *origins),
+            "rules": traced(
+                flow.training_rules(project, model, merge_requests=_in_merge_requests(model)),
+                *origins,
+            ),
             "variables": variables,
         },
     }
@@ -220,6 +225,3 @@ def _training_jobs(project: Project, model: Model) -> dict[str, Body]:
 def _in_merge_requests(model: Model) -> bool:
     """A Job in the cluster ends with a version; a merge request must not make one."""
     return not flow.trains_in_kubernetes(model)
-
-
-__all__ = ["STAGES", "emit", "needs", "program"]

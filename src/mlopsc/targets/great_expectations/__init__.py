@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import CopyDraft, Draft, JsonDraft, YamlDraft
 from mlopsc.project.conventions import GX
 from mlopsc.project.expectations import checkpoint_name, validated
-from mlopsc.project.model import Environment, Project, Source
 from mlopsc.targets.great_expectations.context import context
 from mlopsc.targets.great_expectations.decisions import DECISIONS as DECISIONS
 from mlopsc.targets.great_expectations.identity import Identity
 from mlopsc.targets.great_expectations.suite import suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.project.model import Environment, Project, Source
 
 name: Final = "great_expectations"
 

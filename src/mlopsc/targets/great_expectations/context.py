@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project.conventions import connection_variable, decision
 from mlopsc.project.expectations import checkpoint_name, validated
-from mlopsc.project.model import Environment, Project, Source, SourceKind
-from mlopsc.targets.great_expectations.identity import Identity
+
+if TYPE_CHECKING:
+    from mlopsc.project.model import Environment, Project, Source, SourceKind
+    from mlopsc.targets.great_expectations.identity import Identity
 
 _STORES: Final = {
     "expectations_store": ("ExpectationsStore", "expectations/"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid5
 
-from mlopsc.artifacts.draft import Body
-from mlopsc.project.model import Environment, Source
+if TYPE_CHECKING:
+    from mlopsc.artifacts.draft import Body
+    from mlopsc.project.model import Environment, Source
 
 _NAMESPACE: Final = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562's namespace of URLs
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Traced, traced
-from mlopsc.diagnostics.finding import Path
 from mlopsc.project.conventions import decision
 from mlopsc.project.expectations import FRESHNESS_PARAMETER
-from mlopsc.project.model import Column, ColumnType, Severity, Source
-from mlopsc.targets.great_expectations.identity import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import Column, ColumnType, Severity, Source
+    from mlopsc.targets.great_expectations.identity import Identity
 
 _PANDAS_TYPES: Final[dict[ColumnType, tuple[str, ...]]] = {
     "int32": ("int32", "Int32", "int64", "Int64"),
@@ -76,9 +79,9 @@ def suite(source: Source, identity: Identity) -> Body:
         made.expect(own.type, arguments, own.severity, own.origin)
     return {
         **identity.named("suite", source.name),
-        "notes": None if source.description is None else traced(
-            source.description, source.at("description")
-        ),
+        "notes": None
+        if source.description is None
+        else traced(source.description, source.at("description")),
         "meta": {},
         "expectations": [*made.expectations],
     }
@@ -92,22 +95,31 @@ def _plain(value: object) -> Body:
 def _table(made: Suite) -> None:
     source, rows = made.source, made.source.rows
     limits: dict[str, Body] = {
-        "min_value": 1 if rows is None or rows.minimum is None else traced(rows.minimum, rows.at("min"))
+        "min_value": 1
+        if rows is None or rows.minimum is None
+        else traced(rows.minimum, rows.at("min"))
     }
     if rows is not None and rows.maximum is not None:
         limits["max_value"] = traced(rows.maximum, rows.at("max"))
     made.expect(
-        "expect_table_row_count_to_be_between", limits, "critical",
-        source.at("rows"), decision("great_expectations.not_empty"),
+        "expect_table_row_count_to_be_between",
+        limits,
+        "critical",
+        source.at("rows"),
+        decision("great_expectations.not_empty"),
     )
     if rows is not None and len(rows.unique) > 1:
         made.expect(
-            "expect_compound_columns_to_be_unique", {"column_list": list(rows.unique)}, "critical",
+            "expect_compound_columns_to_be_unique",
+            {"column_list": list(rows.unique)},
+            "critical",
             rows.at("unique"),
         )
     elif rows is not None and rows.unique:
         made.expect(
-            "expect_column_values_to_be_unique", {"column": rows.unique[0]}, "critical",
+            "expect_column_values_to_be_unique",
+            {"column": rows.unique[0]},
+            "critical",
             rows.at("unique"),
         )
 
@@ -134,18 +146,26 @@ def _column(made: Suite, column: Column) -> None:
     if made.source.kind == "parquet" and column.type != "timestamp":
         types: list[Body] = list(_PANDAS_TYPES[column.type])
         made.expect(
-            "expect_column_values_to_be_in_type_list", {**named, "type_list": types},
-            "critical", column.at("type"), decision("great_expectations.types"),
+            "expect_column_values_to_be_in_type_list",
+            {**named, "type_list": types},
+            "critical",
+            column.at("type"),
+            decision("great_expectations.types"),
         )
     # A label that is learnt later is missing in every recent row; how many that are depends on the
     # day, so only rows whose label must be known could be judged. The dataset program does that.
     if column.known_after is None or column.nulls:
         share: dict[str, Body] = (
-            {"mostly": traced(round(1 - column.nulls, 12), column.at("nulls"))} if column.nulls else {}
+            {"mostly": traced(round(1 - column.nulls, 12), column.at("nulls"))}
+            if column.nulls
+            else {}
         )
         made.expect(
-            "expect_column_values_to_not_be_null", {**named, **share}, column.severity,
-            column.at("nulls"), column.origin,
+            "expect_column_values_to_not_be_null",
+            {**named, **share},
+            column.severity,
+            column.at("nulls"),
+            column.origin,
         )
     for type_, arguments, path in _values(column):
         made.expect(type_, {**named, **arguments}, column.severity, *path)
@@ -156,7 +176,8 @@ def _values(column: Column) -> Iterator[tuple[str, dict[str, Body], tuple[Path, 
     limits: dict[str, Body] = {}
     paths = []
     for key, argument, value in (
-        ("min", "min_value", column.minimum), ("max", "max_value", column.maximum),
+        ("min", "min_value", column.minimum),
+        ("max", "max_value", column.maximum),
     ):
         if value is not None:
             limits[argument] = traced(value, column.at(key))
@@ -165,12 +186,14 @@ def _values(column: Column) -> Iterator[tuple[str, dict[str, Body], tuple[Path, 
         yield "expect_column_values_to_be_between", limits, tuple(paths)
     if column.one_of:
         yield (
-            "expect_column_values_to_be_in_set", {"value_set": list(column.one_of)},
+            "expect_column_values_to_be_in_set",
+            {"value_set": list(column.one_of)},
             (column.at("one_of"),),
         )
     if column.pattern is not None:
         yield (
-            "expect_column_values_to_match_regex", {"regex": column.pattern},
+            "expect_column_values_to_match_regex",
+            {"regex": column.pattern},
             (column.at("pattern"),),
         )
     if column.unique:

@@ -41,7 +41,7 @@ def of_environment(project: Project, environment: Environment) -> Iterator[Draft
         return
     groups = project_rule_groups(project, environment)
     if groups:
-        name = conventions.dns(project.name)
+        name = conventions.object_name(project.name, "alerts")
         labels = {
             "app.kubernetes.io/name": name,
             "app.kubernetes.io/component": MONITORING,

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from mlopsc.artifacts.draft import CopyDraft, Draft, YamlDraft
 from mlopsc.project.alerting import DECISIONS, project_rule_set, rule_set
 from mlopsc.project.alerting.body import bodies
+from mlopsc.project.alerting.promql import duration
 from mlopsc.project.conventions import RUNBOOKS, alert_rules, alert_rules_test, decision
 from mlopsc.targets.prometheus.burn_cases import burn_cases
-from mlopsc.targets.prometheus.cases import STEP, cases, untestable
+from mlopsc.targets.prometheus.cases import HALF_HOUR, MINUTE, cases, untestable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,24 +59,25 @@ def _files(
         return
     path = alert_rules(environment, subject)
     yield YamlDraft(path, origin, {"groups": bodies(rules)})
-    file = path.rsplit("/", 1)[-1]
-    test: Body = {
-        "rule_files": [file],
-        "evaluation_interval": f"{STEP}s",
-        "tests": [case.body() for case in tests],
-    }
-    yield YamlDraft(
-        alert_rules_test(environment, subject),
-        decision("prometheus-tests"),
-        test,
-        _note(rules, file),
-    )
+    for step, suffix in ((MINUTE, ""), (HALF_HOUR, ".hours")):
+        paced: list[Body] = [case.body() for case in tests if case.step == step]
+        if paced:
+            test: Body = {
+                "rule_files": [_file(path)],
+                "evaluation_interval": duration(step),
+                "tests": paced,
+            }
+            tested = alert_rules_test(environment, f"{subject}{suffix}")
+            yield YamlDraft(tested, decision("prometheus-tests"), test, _note(rules, tested))
 
 
-def _note(rules: RuleSet, file: str) -> str:
-    note = f"Run it: promtool test rules {file.replace('.rules.yml', '.rules.test.yml')}"
+def _file(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _note(rules: RuleSet, path: str) -> str:
+    note = f"Run it: promtool test rules {_file(path)}"
     if left_out := sorted(untestable(rules)):
-        note += (
-            f"\nNot tested: {', '.join(left_out)}; a query of theirs has a value even without data"
-        )
+        names = ", ".join(left_out)
+        note += f"\nNot tested: {names}; a query of theirs has a value even without data"
     return note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, gcd
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.project.alerting.burn_rates import MINIMUM_FAILURES
@@ -9,7 +10,7 @@ from mlopsc.project.alerting.objectives import BURN
 from mlopsc.project.alerting.promql import bucket, duration, equals, selector, upper_bound
 from mlopsc.project.alerting.rules import Burning, Indicator, RuleSet
 from mlopsc.project.conventions import object_name
-from mlopsc.targets.prometheus.cases import OTHER, Case, Fired, others
+from mlopsc.targets.prometheus.cases import HALF_HOUR, MINUTE, OTHER, Case, Fired, others
 from mlopsc.targets.prometheus.sample_labels import fitting, matchers, unfit
 from mlopsc.targets.prometheus.traffic import Traffic
 
@@ -97,31 +98,31 @@ class _Tested:
             yield from self._over(burn)
             yield from self._too_short(burn)
         yield from self._few()
-        yield self._case("no traffic", Traffic(60, ((30, 0.0),), volume=0), [])
+        yield self._case(
+            "no traffic", Traffic(HALF_HOUR // _SAMPLES, ((_SAMPLES, 0.0),), volume=0), []
+        )
 
     def _steady(self, name: str, share: float) -> Iterator[Case]:
-        yield from self._expected(name, Traffic(60, ((30, share),)))
+        yield from self._expected(name, Traffic(HALF_HOUR // _SAMPLES, ((_SAMPLES, share),)))
 
     def _over(self, burn: Burn) -> Iterator[Case]:
         """Everything failed, and then nothing for longer than the short window."""
-        for times in (3, 10):
+        for times in (4, 10):
             if times / (times + 2) > burn.threshold(self.indicator.objective) * 1.05:
-                phases = ((times * _SAMPLES, 1.0), (2 * _SAMPLES, 0.0))
-                traffic = Traffic(burn.short // _SAMPLES, phases)
+                traffic = _aligned(burn.short // _SAMPLES, times, 1.0, 2, 0.0)
                 yield from self._expected(f"{burn.name} ends when the burning ends", traffic)
                 return
 
     def _too_short(self, burn: Burn) -> Iterator[Case]:
         """The short window burns, the long one not yet."""
         share = min(1.0, 3 * burn.threshold(self.indicator.objective))
-        phases = ((4 * _SAMPLES, 0.0), (_SAMPLES, share))
-        traffic = Traffic(burn.short // _SAMPLES, phases)
+        traffic = _aligned(burn.short // _SAMPLES, 5, 0.0, 1, share)
         yield from self._expected(f"{burn.name} waits for its long window", traffic)
 
     def _few(self) -> Iterator[Case]:
         for failures in (MINIMUM_FAILURES - 1, MINIMUM_FAILURES):
             firing = self.burns if failures == MINIMUM_FAILURES else []
-            traffic = Traffic(60, ((failures, 1.0),), volume=1)
+            traffic = Traffic(MINUTE, ((failures, 1.0),), volume=1)
             yield self._case(f"{failures} of {failures} requests", traffic, firing)
 
     def _expected(self, name: str, traffic: Traffic) -> Iterator[Case]:
@@ -131,10 +132,10 @@ class _Tested:
 
     def _case(self, name: str, traffic: Traffic, firing: Sequence[Burn]) -> Case:
         fired = [Fired(self._alerts[burn]) for burn in firing]
-        series = self.series(traffic)
-        return Case(self.rules, f"{self.indicator.name}: {name}", series, traffic.interval).expect(
-            traffic.end, BURN, fired
-        )
+        step = HALF_HOUR if traffic.end % HALF_HOUR == 0 else MINUTE
+        name, series = f"{self.indicator.name}: {name}", self.series(traffic)
+        case = Case(self.rules, name, series, traffic.interval, step)
+        return case.expect(traffic.end, BURN, fired)
 
     def series(self, traffic: Traffic) -> dict[str, str]:
         """The runtime's counters under this traffic; everybody else's all fail."""
@@ -176,6 +177,19 @@ class _Tested:
         return [*self._scraped, *own]
 
 
+def _until_half_hour(interval: int, least: int) -> int:
+    """The number of samples, at least so many, that end at a full half hour."""
+    unit = HALF_HOUR // gcd(interval, HALF_HOUR)
+    return ceil(least / unit) * unit
+
+
+def _aligned(interval: int, first: int, share: float, second: int, then: float) -> Traffic:
+    """Two phases, counted in short windows; the first lasts longer, to end at a full half hour."""
+    last = second * _SAMPLES
+    every = _until_half_hour(interval, first * _SAMPLES + last)
+    return Traffic(interval, ((every - last, share), (last, then)))
+
+
 def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
     """Each recorded window is as long as its name says, measured with the traffic inside it.
 
@@ -184,15 +198,12 @@ def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
     windows = sorted({w for one in tested for burn in one.burns for w in (burn.short, burn.long)})
     for window in windows:
         interval = window // _WHOLE
-        before = next(
-            count for count in range(_LEAST_BEFORE, _WHOLE + 1)
-            if (count + _WHOLE) * interval % 60 == 0
-        )  # fmt: skip
+        before = _until_half_hour(interval, _LEAST_BEFORE + _WHOLE) - _WHOLE
         half = _WHOLE // 2
         traffic = Traffic(interval, ((before, 1.0), (half, 0.0), (half, 1.0)))
         recording = [one for one in tested if any(window in (b.short, b.long) for b in one.burns)]
         series = {name: text for one in recording for name, text in one.series(traffic).items()}
-        case = Case(rules, f"windows of {duration(window)}", series, interval)
+        case = Case(rules, f"windows of {duration(window)}", series, interval, HALF_HOUR)
         for one in recording:
             own = f"{{{equals(rules.identity)}}}"
             ratio = one.indicator.ratio(duration(window))

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
     from mlopsc.artifacts.draft import Body
 
-STEP: Final = 60
-"""Rules are evaluated every minute, as Prometheus does by default."""
+MINUTE: Final = 60
+HALF_HOUR: Final = 1800
+STEPS: Final = (MINUTE, HALF_HOUR)
+"""How often promtool evaluates the rules on a timeline: it has one pace a file. Every minute, as
+Prometheus does by default; timelines of hours and days take too long at that."""
 
+_FRESH: Final = MINUTE  # between samples of a gauge: without one for five minutes, it is gone
+_LONG: Final = 2 * 3600
 _SEEN: Final = 10  # samples of a metric before it goes away
 OTHER: Final = "somebody_else"
 
@@ -45,7 +50,8 @@ class Case:
     rules: RuleSet
     name: str
     series: dict[str, str]
-    interval: int = STEP
+    interval: int = MINUTE
+    step: int = MINUTE
     alerts: list[Body] = field(default_factory=list)
     queries: list[Body] = field(default_factory=list)
 
@@ -124,11 +130,17 @@ def cases(rules: RuleSet) -> Iterator[Case]:
             yield _age(rules, alert, alert.watch)
         elif isinstance(alert.watch, Presence):
             yield from _presence(rules, alert, alert.watch)
+    for kind in sorted({alert.kind for alert in testable}):
+        yield from _forgotten(rules, kind)
 
 
-def _fires_after(hold: int) -> int:
+def _pace(wait: int) -> int:
+    return MINUTE if wait < _LONG else HALF_HOUR
+
+
+def _fires_after(hold: int, step: int) -> int:
     """Seconds from the first evaluation that is beyond the limit to the one that fires."""
-    return math.ceil(hold / STEP) * STEP
+    return math.ceil(hold / step) * step
 
 
 def _without_data(rules: RuleSet, testable: list[Alert]) -> Case:
@@ -137,8 +149,11 @@ def _without_data(rules: RuleSet, testable: list[Alert]) -> Case:
         for alert in testable
         if isinstance(alert.watch, Presence) and alert.watch.memory is None
     ]
-    end = max((_fires_after(alert.hold) for alert in missed), default=0) + STEP
-    case = Case(rules, "without data, only what must be there is missed", {})
+    longest = max((alert.hold for alert in missed), default=0)
+    step = _pace(longest)
+    end = _fires_after(longest, step) + step
+    name = "without data, only what must be there is missed"
+    case = Case(rules, name, {}, interval=step, step=step)
     for kind in sorted({alert.kind for alert in testable}):
         case.expect(end, kind, [Fired(alert) for alert in missed if alert.kind == kind])
     return case
@@ -149,24 +164,21 @@ def _without_data(rules: RuleSet, testable: list[Alert]) -> Case:
 
 def _limits(rules: RuleSet, alert: Alert, watch: Limits) -> Iterator[Case]:
     for side, limit, beyond in _beyond(watch):
-        quiet, fires = STEP + _fires_after(alert.hold) - STEP, STEP + _fires_after(alert.hold)
-        samples = fires // STEP + 1
+        step = _pace(alert.hold)
+        fires = step + _fires_after(alert.hold, step)
+        samples = fires // _FRESH + 1
+        before = f"{limit!r}x{step // _FRESH - 1}"
         own = selector(watch.metric, equals(watch.labels))
         around = others(watch.metric, watch.labels, f"{beyond!r}x{samples}")
+        name = f"{_title(alert)} fires {side} {limit!r}, and not before its time"
         yield (
-            Case(
-                rules,
-                f"{_title(alert)} fires {side} {limit!r}, and not before its time",
-                {own: f"{limit!r} {beyond!r}x{samples}"},
-            )
-            .expect(quiet, alert.kind)
+            Case(rules, name, {own: f"{before} {beyond!r}x{samples}"}, step=step)
+            .expect(fires - step, alert.kind)
             .expect(fires, alert.kind, [Fired(alert, beyond)])
         )
-        yield Case(
-            rules,
-            f"{_title(alert)} is quiet at {limit!r}, whatever others are",
-            {own: f"{limit!r}x{samples}", **around},
-        ).expect(fires, alert.kind)
+        name = f"{_title(alert)} is quiet at {limit!r}, whatever others are"
+        series = {own: f"{limit!r}x{samples}", **around}
+        yield Case(rules, name, series, step=step).expect(fires, alert.kind)
 
 
 def _beyond(watch: Limits) -> Iterator[tuple[str, float, float]]:
@@ -181,14 +193,16 @@ def _beyond(watch: Limits) -> Iterator[tuple[str, float, float]]:
 
 
 def _age(rules: RuleSet, alert: Alert, watch: Age) -> Case:
-    at_limit = watch.limit  # the last success is at 0, when the timeline begins
-    beyond = at_limit + STEP
-    samples = beyond // STEP + 1
+    step = _pace(watch.limit)
+    at_limit = watch.limit // step * step  # the last success is at 0, when the timeline begins
+    beyond = at_limit + step
+    samples = beyond // _FRESH + 1
     series = {
         selector(watch.metric, equals(watch.labels)): f"0x{samples}",
         **others(watch.metric, watch.labels, f"{beyond}x{samples}"),  # theirs are fresh
     }
-    case = Case(rules, f"{_title(alert)} fires after {duration(watch.limit)}", series)
+    name = f"{_title(alert)} fires after {duration(watch.limit)}"
+    case = Case(rules, name, series, step=step)
     return case.expect(at_limit, alert.kind).expect(beyond, alert.kind, [Fired(alert, beyond)])
 
 
@@ -196,11 +210,12 @@ def _age(rules: RuleSet, alert: Alert, watch: Age) -> Case:
 
 
 def _presence(rules: RuleSet, alert: Alert, watch: Presence) -> Iterator[Case]:
-    own = _series(watch)
+    own, title = _series(watch), _title(alert)
     seen = watch.memory is not None
-    gone_at = _SEEN * STEP if seen else 0
-    fires = gone_at + _fires_after(alert.hold)
-    samples = fires // STEP + 1
+    step = _pace(alert.hold)
+    gone_at = _SEEN * _FRESH if seen else 0
+    fires = gone_at + _fires_after(alert.hold, step)
+    samples = fires // _FRESH + 1
     # Its siblings, whose absence would be an alert of the same name.
     there = {
         _series(one.watch): f"{_healthy(one.watch)}x{samples}"
@@ -212,21 +227,42 @@ def _presence(rules: RuleSet, alert: Alert, watch: Presence) -> Iterator[Case]:
     # An explicit marker: without it a series lives on for five minutes.
     gone = {own: f"{_healthy(watch)}x{_SEEN - 1} stale"} if seen else {}
     yield (
-        Case(rules, f"{_title(alert)} fires once it is gone", {**around, **there, **gone})
-        .expect(fires - STEP, alert.kind)
+        Case(rules, f"{title} fires once it is gone", {**around, **there, **gone}, step=step)
+        .expect(fires - step, alert.kind)
         .expect(fires, alert.kind, [Fired(alert)])
     )
     if watch.value:
         down = {own: f"0x{samples}"}
-        yield Case(
-            rules, f"{_title(alert)} fires while it is 0", {**around, **there, **down}
-        ).expect(fires, alert.kind, [Fired(alert)])
+        case = Case(rules, f"{title} fires while it is 0", {**around, **there, **down}, step=step)
+        yield case.expect(fires, alert.kind, [Fired(alert)])
     if watch.memory is None:
         return
     # Never seen: it may not run yet.
-    yield Case(
-        rules, f"{_title(alert)} is quiet before it was ever there", {**around, **there}
-    ).expect(fires, alert.kind)
+    name = f"{title} is quiet before it was ever there"
+    yield Case(rules, name, {**around, **there}, step=step).expect(fires, alert.kind)
+
+
+def _forgotten(rules: RuleSet, kind: str) -> Iterator[Case]:
+    """What was there long ago is not missed any more."""
+    siblings = [
+        (alert, alert.watch)
+        for alert in rules.alerts
+        if alert.kind == kind and isinstance(alert.watch, Presence)
+    ]
+    remembering = [(alert, watch) for alert, watch in siblings if watch.memory is not None]
+    memory = min((watch.memory or 0 for _, watch in remembering), default=0)
+    if not memory:
+        return
+    last, end = memory // HALF_HOUR * HALF_HOUR, (memory // HALF_HOUR + 1) * HALF_HOUR
+    series = {
+        _series(watch): f"{_healthy(watch)}x{end // _FRESH + 1}"
+        if watch.memory is None
+        else f"{_healthy(watch)}x{_SEEN - 1} stale"
+        for _, watch in siblings
+    }
+    name = f"{kind} forgets after {duration(memory)}"
+    case = Case(rules, name, series, step=HALF_HOUR)
+    yield case.expect(last, kind, [Fired(alert) for alert, _ in remembering]).expect(end, kind)
 
 
 def _series(watch: Presence) -> str:

@@ -1,0 +1,19 @@
+"""Why no spec can be made, in words for the person who asked."""
+
+from __future__ import annotations
+
+
+class Unusable(Exception):
+    """The data file or the answers do not make a spec; nothing has been written.
+
+    Attributes:
+        message: what is wrong, in one line.
+        help: what would be right.
+        usage: whether it is about the command line rather than about the data.
+    """
+
+    def __init__(self, message: str, help_: str, *, usage: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help_
+        self.usage = usage
