@@ -223,12 +223,12 @@ class Drift:
 
 @dataclass(frozen=True)
 class Performance:
-    """The performance report, once labels are known."""
+    """Bounds on performance, once labels are known; `config` where Evidently has a report for it."""
 
-    config: str
     metrics: tuple[Bound, ...]
     tolerance_seconds: int
     spec: str
+    config: str | None = None
 
 
 @dataclass(frozen=True)

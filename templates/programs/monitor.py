@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from mlops.facts import Bound, Column, Drift, ModelFacts, Monitoring, Performance, SourceFacts
+    from mlops.metrics import Answers
     from mlops.registry import Versions
 
 CATEGORICAL = ("string", "bool")
@@ -432,7 +433,8 @@ def performance(run: Run, wanted: Performance, folder: Path) -> Findings:
             continue
         cases.append(_bound_case(bound, value))
         samples.append(Sample("mlops_model_metric", value, {"metric": bound.name}))
-    save(performance_report(run, wanted, rows, given), folder, "performance")
+    if wanted.config is not None:
+        save(performance_report(run, wanted.config, given), folder, "performance")
     return Findings(tuple(cases), tuple(samples))
 
 
@@ -496,8 +498,8 @@ def _ns(values: pd.Series) -> pd.Series:
     return tables.instants(values, f"column '{values.name}'").astype("datetime64[ns, UTC]")
 
 
-def performance_report(run: Run, wanted: Performance, rows: pd.DataFrame, given: Any) -> Any:
-    """Evidently's performance report by its own config; the config cannot say which column is which."""
+def performance_report(run: Run, config: str, given: Answers) -> Any:  # noqa: ANN401
+    """Evidently's report by its own config, which cannot say which column is which: we do."""
     import pandas as pd
 
     label, prediction = run.facts.examples.label.name, run.facts.prediction
@@ -506,22 +508,20 @@ def performance_report(run: Run, wanted: Performance, rows: pd.DataFrame, given:
         from evidently import BinaryClassification, MulticlassClassification, Regression
     except ModuleNotFoundError:
         raise missing_package("evidently", "monitoring") from None
+    definition: dict[str, Any]
     if run.facts.task != "classification":
         definition = {"regression": [Regression(target=label, prediction=prediction)]}
     elif not given.binary:
-        definition = {
-            "classification": [MulticlassClassification(target=label, prediction_labels=prediction)]
-        }
+        several = MulticlassClassification(target=label, prediction_labels=prediction)
+        definition = {"classification": [several]}
     elif given.scores is None:
-        definition = {
-            "classification": [BinaryClassification(target=label, prediction_labels=prediction)]
-        }
+        classes = BinaryClassification(target=label, prediction_labels=prediction)
+        definition = {"classification": [classes]}
     else:
         frame[prediction] = given.scores
-        definition = {
-            "classification": [BinaryClassification(target=label, prediction_probas=prediction)]
-        }
-    return run_evidently(wanted.config, definition, frame, None)
+        scores = BinaryClassification(target=label, prediction_probas=prediction)
+        definition = {"classification": [scores]}
+    return run_evidently(config, definition, frame, None)
 
 
 def report(run: Run, folder: Path, cases: Sequence[Case], samples: Sequence[Sample]) -> None:

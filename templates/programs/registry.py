@@ -132,14 +132,14 @@ def versions(facts: ModelFacts) -> Versions:
 def running_version(facts: ModelFacts, environment: str, found: Versions | None) -> str:
     """The version that runs in an environment.
 
-    The deployment may say it (`MLOPS_VERSION`), the spec may, or an alias of the registry. The first
+    The deployment may say it (`MLOPS_MODEL_VERSION`), the spec may, or an alias of the registry. The first
     two must agree: rows of one version must not be compared with the reference of another.
     """
-    said = os.environ.get("MLOPS_VERSION")
+    said = os.environ.get("MLOPS_MODEL_VERSION")
     chosen = facts.environments[environment]
     if said and chosen.version and said != chosen.version:
         raise CannotRun(
-            f"version {said} runs here (MLOPS_VERSION), but {chosen.spec or environment} says "
+            f"version {said} runs here (MLOPS_MODEL_VERSION), but {chosen.spec or environment} says "
             f"{chosen.version}: deploy it first, or wait for the rollout"
         )
     version = said or chosen.version or (found.find(chosen, facts.spec) if found else None)

@@ -295,9 +295,9 @@ class BigQuery:
             raise missing_package(
                 "google-cloud-bigquery[pandas,pyarrow]", "a bigquery source"
             ) from None
-        address = os.environ.get("MLOPS_BIGQUERY_URL", "")
+        address = os.environ.get("MLOPS_BIGQUERY_URL", "").removeprefix("bigquery://")
         try:
-            return bigquery.Client(project=address.removeprefix("bigquery://").strip("/") or None)
+            return bigquery.Client(project=address.partition("/")[0] or None)
         except DefaultCredentialsError as error:
             raise CannotRun(f"BigQuery: {error}") from None
 

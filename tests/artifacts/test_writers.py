@@ -186,6 +186,14 @@ def test_the_look_of_yaml() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "word", ["0_x1", "1_e5", "e5", "1,000", "0o17", "22:22", "1.2.3", "=", "y", "NaN"]
+)
+def test_what_readers_of_other_languages_take_for_something_else_is_quoted(word: str) -> None:
+    # Go: underscores anywhere in a number; Node in 1.1 mode: e5; Ruby: 1,000; 1.1 at large: the rest.
+    assert yaml_text({word: [word]}).endswith(f'"{word}":\n- "{word}"\n')
+
+
 def test_shared_parts_are_written_out_and_nothing_is_folded() -> None:
     shared = {"a": ["word " * 100]}
     written = yaml_text({"one": shared, "two": shared})

@@ -60,10 +60,27 @@ def test_a_sound_spec_needs_no_model_and_no_pydantic() -> None:
         "import sys; from mlopsc.source.document import Source\n"
         "from mlopsc.source.yaml import read_yaml; from mlopsc.spec.parse import parse_spec\n"
         f"parse_spec(read_yaml(Source('mlops.yaml', {SMALLEST!r})))\n"
-        "print([m for m in ('pydantic', 'mlopsc.spec.root', 'difflib') if m in sys.modules])"
+        "heavy = ('pydantic', 'mlopsc.spec.root', 'difflib')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_the_models_work_after_the_schema_written_ahead() -> None:
+    """A spec with a mistake: pydantic-core refuses it, then pydantic is imported to explain."""
+    broken = SMALLEST.replace("task: regression", "task: regresion")
+    code = (
+        "import sys; from mlopsc.diagnostics.finding import Rejected\n"
+        "from mlopsc.source.document import Source; from mlopsc.source.yaml import read_yaml\n"
+        "from mlopsc.spec.parse import parse_spec\n"
+        f"parse_spec(read_yaml(Source('mlops.yaml', {SMALLEST!r})))\n"
+        f"try: parse_spec(read_yaml(Source('mlops.yaml', {broken!r})))\n"
+        "except Rejected as rejected: print([finding.code for finding in rejected.findings])\n"
+        "import pydantic_core; print(pydantic_core.SchemaValidator({'type': 'int'}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("['S004']\nSchemaValidator(")
 
 
 def test_its_objects_are_frozen_compare_and_show() -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 import tools
-from mlopsc.artifacts.draft import Draft
 from mlopsc.artifacts.render import render
-from mlopsc.project.model import Project
 from mlopsc.project.resolve import resolve
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
 from mlopsc.spec.parse import parse_spec
 from mlopsc.targets import docker, kubernetes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mlopsc.artifacts.draft import Draft
+    from mlopsc.project.model import Project
 
 Object = dict[str, Any]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -16,7 +14,6 @@ import tools
 from mlopsc.artifacts.draft import JsonDraft, TextDraft, Traced, YamlDraft
 from mlopsc.artifacts.render import render
 from mlopsc.project import alerting, containers, conventions
-from mlopsc.project.model import Model
 from mlopsc.targets import docker, kubernetes
 from mlopsc.targets.kubernetes import configuration
 from mlopsc.targets.kubernetes.network import _namespace_of
@@ -32,6 +29,12 @@ from targets.kubernetes_projects import (
     write,
 )
 from targets.kubernetes_projects import build as kustomized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mlopsc.project.model import Model
 
 SERVING = "models__churn__serving"
 
@@ -61,6 +64,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         f"{SERVING}__image": "registry.example.com/server:2.1",
         f"{SERVING}__port": 9000,
         f"{SERVING}__slo": None,
+        f"{SERVING}__metrics": {"requests": "requests_total", "errors": 'code=~"5.."'},
     },
     "no services": {
         "services__prometheus": None,
@@ -79,7 +83,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=VARIANTS, name="found")
 def _found(request: pytest.FixtureRequest) -> list[Object]:
-    return objects(project(**VARIANTS[request.param]))
+    variant: str = request.param
+    return objects(project(**VARIANTS[variant]))
 
 
 # --- read by the real tools --------------------------------------------------------------------
@@ -88,6 +93,8 @@ def _found(request: pytest.FixtureRequest) -> list[Object]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_reader_accepts(variant: str, tmp_path: Path, accepts: Any) -> None:
     paths = write(project(**VARIANTS[variant]), tmp_path)
+    if variant != "full":  # the environments differ in versions and training alone
+        paths = [path for path in paths if not path.startswith("k8s/staging/")]
     assert accepts(tmp_path, paths) == []
 
 

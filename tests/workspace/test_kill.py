@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+
+from typing import TYPE_CHECKING
 
 import pytest
 
 from workspace.killed import SCENARIOS
 
-TESTS = Path(__file__).parents[1]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_at_every_step(scenario: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workspace.killed", scenario, str(tmp_path / "project")]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

@@ -14,7 +14,7 @@ from typing import Final
 _PLAIN: Final = re.compile(
     r"""
     (?! \.\.\. )                                       # `... ` ends a document
-    (?: [A-Za-z0-9_/.$(\u00c0-\u02af\u0370-\u058f\u3040-\ud7ff] | -{1,2}[A-Za-z] )
+    (?: [A-Za-z0-9_/.$(] | [^\x00-\xbf\s] | -{1,2}[A-Za-z] )
     (?: [^\s:\#\x00-\x1f\x7f-\xa0] | : (?=[^\s]) | (?<!\s)\# | [ ](?=[^\s\#]) )*
     \Z
     """,
@@ -29,8 +29,9 @@ _WORDS: Final = frozenset(
 _NUMERIC: Final = re.compile(
     r"""
     [-+]? (?:
-        0b[01_]+ | 0o?[0-7_]+ | 0x[0-9a-f_]+           # binary, octal, hexadecimal
+        0b[-+]?[01_]+ | 0o?[0-7_]+ | 0x[0-9a-f_]+           # binary, octal, hexadecimal
       | [0-9.][0-9_.,]* (?: e[-+]?[0-9_]* )?           # whole and broken numbers, versions
+      | e[-+]?[0-9_]+                                  # Node's yaml, in its YAML 1.1 mode
       | [0-9][0-9_]* (?: :[0-9]+ )+ (?: \.[0-9_]* )?   # base 60: 22:22 is 1342
       | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2} (?: [t\s].* )?  # dates and times
       | \.inf
@@ -83,7 +84,10 @@ def _written(text: str) -> str:
 
 def ambiguous(text: str) -> bool:
     """Whether some YAML reader takes the plain `text` for something other than this string."""
-    return text.lower() in _WORDS or _NUMERIC.match(text) is not None
+    if text.lower() in _WORDS or _NUMERIC.match(text) is not None:
+        return True
+    # Go's readers drop every underscore before they look: `0_x1` is one there.
+    return "_" in text and _NUMERIC.match(text.replace("_", "")) is not None
 
 
 def double_quoted(text: str) -> str:

@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, get_args
 
-from mlopsc.authoring.facts import ColumnFacts, TableFacts
-from mlopsc.authoring.refusal import Unusable
-from mlopsc.authoring.words import is_name, is_printable, name_from, quoted
+from mlopsc.authoring.refusal import UnusableError
+from mlopsc.authoring.words import is_name, is_printable, name_from, quoted, shown
 from mlopsc.spec.vocabulary import PROJECT_PATH, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mlopsc.authoring.facts import ColumnFacts, TableFacts
 
 TASKS: Final[tuple[str, ...]] = get_args(Task)
 COMMAND: Final = "python src/train.py"
@@ -69,7 +70,7 @@ def check_choices(table: TableFacts, choices: Choices) -> None:
     """Refuse what would not make a spec that passes `check`.
 
     Raises:
-        Unusable: an answer that fits neither the language nor the data.
+        UnusableError: an answer that fits neither the language nor the data.
     """
     check_project(choices.project)
     check_target(table, choices.target)
@@ -77,13 +78,13 @@ def check_choices(table: TableFacts, choices: Choices) -> None:
     check_keys(table, choices)
     _check_task(table, choices)
     if not choices.command.strip() or not is_printable(choices.command):
-        raise Unusable(
+        raise UnusableError(
             "the command that trains must be one line of text",
             f'give it as --command "{COMMAND}"',
             usage=True,
         )
     if re.fullmatch(PROJECT_PATH, table.location) is None or not is_printable(table.location):
-        raise Unusable(
+        raise UnusableError(
             f"{quoted(table.location)} cannot stand in a spec",
             "give the file and its folders names without ':', '\\' and characters nobody sees",
         )
@@ -92,7 +93,7 @@ def check_choices(table: TableFacts, choices: Choices) -> None:
 def check_project(name: str) -> None:
     """Refuse what is no name of a project."""
     if not is_name(name):
-        raise Unusable(
+        raise UnusableError(
             f"{quoted(name)} is no name for a project",
             "a name is a small letter, then small letters, digits and _, at most 40: "
             f"--project {name_from(name, 'my_project')}",
@@ -104,9 +105,11 @@ def check_target(table: TableFacts, name: str) -> None:
     """Refuse a target that is not there or cannot be predicted."""
     column = _found(table, name, "--target")
     if column.type is None:
-        raise Unusable(f"{quoted(name)} cannot be the target: {column.reason}", _instead(table))
+        raise UnusableError(
+            f"{quoted(name)} cannot be the target: {column.reason}", _instead(table)
+        )
     if not _can_be_target(column):
-        raise Unusable(f"{quoted(name)} cannot be the target: it holds times", _instead(table))
+        raise UnusableError(f"{quoted(name)} cannot be the target: it holds times", _instead(table))
 
 
 def check_timestamp(table: TableFacts, name: str | None, target: str) -> None:
@@ -117,13 +120,13 @@ def check_timestamp(table: TableFacts, name: str | None, target: str) -> None:
     if column.type != "timestamp":
         holds = column.reason or f"it holds {column.type}"
         candidates = ", ".join(time_columns(table)) or "none of this table"
-        raise Unusable(
+        raise UnusableError(
             f"{quoted(name)} cannot be the timestamp: {holds}",
             f"columns that can: {candidates}; without --timestamp, rows have no time",
             usage=True,
         )
     if name == target:
-        raise Unusable(
+        raise UnusableError(
             f"{quoted(name)} is the target and the timestamp", "choose two columns", usage=True
         )
 
@@ -135,25 +138,25 @@ def check_keys(table: TableFacts, choices: Choices) -> None:
         column = _found(table, name, "--key")
         if column.type not in ("string", "int32", "int64"):
             holds = column.reason or f"it holds {column.type}"
-            raise Unusable(
+            raise UnusableError(
                 f"{quoted(name)} cannot be a key: {holds}",
                 "a key is a text or a whole number",
                 usage=True,
             )
         if name in (choices.target, choices.timestamp):
-            raise Unusable(
+            raise UnusableError(
                 f"{quoted(name)} cannot be a key: it is the target or the timestamp",
                 "choose another column",
                 usage=True,
             )
         if not is_name(entity):
-            raise Unusable(
+            raise UnusableError(
                 f"{quoted(entity)} is no name for an entity",
                 f"write --key {name}={name_from(entity, 'customer')}",
                 usage=True,
             )
         if entity in entities:
-            raise Unusable(
+            raise UnusableError(
                 f"{quoted(entities[entity])} and {quoted(name)} identify the same entity",
                 "an entity has one column; give the other one a name of its own",
                 usage=True,
@@ -164,24 +167,24 @@ def check_keys(table: TableFacts, choices: Choices) -> None:
 def _check_task(table: TableFacts, choices: Choices) -> None:
     target = table.column(choices.target)
     if choices.task not in TASKS:
-        raise Unusable(
+        raise UnusableError(
             f"{quoted(choices.task)} is no task", f"--task is one of {', '.join(TASKS)}", usage=True
         )
-    if choices.task in ("regression", "forecasting", "ranking") and target is not None:
-        if target.type == "string":
-            raise Unusable(
-                f"{choices.task} predicts numbers, and {quoted(choices.target)} holds text",
-                "choose --task classification, or another --target",
-                usage=True,
-            )
+    predicts_numbers = choices.task in ("regression", "forecasting", "ranking")
+    if predicts_numbers and target is not None and target.type == "string":
+        raise UnusableError(
+            f"{choices.task} predicts numbers, and {quoted(choices.target)} holds text",
+            "choose --task classification, or another --target",
+            usage=True,
+        )
     if choices.task == "ranking" and not choices.keys:
-        raise Unusable(
+        raise UnusableError(
             "a ranking needs to know which rows make one list",
             "say what identifies a list: --key COLUMN=ENTITY",
             usage=True,
         )
     if choices.task == "forecasting" and choices.timestamp is None:
-        raise Unusable(
+        raise UnusableError(
             "forecasting needs to know when rows are from", "add --timestamp COLUMN", usage=True
         )
 
@@ -198,7 +201,7 @@ def _found(table: TableFacts, name: str, flag: str) -> ColumnFacts:
         names = [column.name for column in table.columns]
         near = get_close_matches(name, names, n=1)
         help_ = f"did you mean {flag} {near[0]}?" if near else f"there are: {_listed(names)}"
-        raise Unusable(f"there is no column {quoted(name)}", help_, usage=True)
+        raise UnusableError(f"there is no column {quoted(name)}", help_, usage=True)
     return column
 
 
@@ -208,5 +211,5 @@ def _instead(table: TableFacts) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    shown = [quoted(name)[1:-1] for name in names[:_MOST_LISTED]]
+    shown = [shown(name) for name in names[:_MOST_LISTED]]
     return ", ".join(shown) + (", …" if len(names) > _MOST_LISTED else "")

@@ -10,18 +10,21 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from io import TextIOWrapper
 from itertools import islice
-from typing import IO, Final, Literal
+from typing import IO, TYPE_CHECKING, Final, Literal
 
 from mlopsc.authoring.facts import MOST_ROWS, ColumnFacts, TableFacts, Value, check_header
-from mlopsc.authoring.refusal import Unusable
+from mlopsc.authoring.refusal import UnusableError
 from mlopsc.authoring.tally import Tally
 from mlopsc.authoring.words import column_problem, quoted
-from mlopsc.spec.vocabulary import ColumnType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlopsc.spec.vocabulary import ColumnType
 
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LONGEST_LINE: Final = 4_000_000  # characters; keeps a file without line ends out of memory
@@ -38,18 +41,19 @@ _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "1": True}
 _FALSEHOOD: Final = {"false": False, "False": False, "FALSE": False, "0": False}
 
 _Kind = Literal["bit", "int", "bool", "float", "date", "time", "local", "zoned", "text"]
+_DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK: Final = "[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?)?"
 _SHAPES: Final = re.compile(
-    r"""
+    rf"""
       (?P<bit> [01] )
-    | (?P<int> -?[0-9]+ | 0[xX][0-9A-Fa-f]{1,16} )
+    | (?P<int> -?[0-9]+ | 0[xX][0-9A-Fa-f]{{1,16}} )
     | (?P<bool> true | True | TRUE | false | False | FALSE )
     | (?P<float> [-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
         | [-+]?(?:[iI]nf(?:inity)?|INF(?:INITY)?) )
-    | (?P<date> [0-9]{4}-[0-9]{2}-[0-9]{2} )
-    | (?P<time> [0-9]{2}:[0-9]{2}(?::[0-9]{2})? )
-    | (?P<local> [0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)? )
-    | (?P<zoned> [0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?
-        (?: Z | [-+][0-9]{2}(?::?[0-9]{2})? ) )
+    | (?P<date> {_DAY} )
+    | (?P<time> [0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}})? )
+    | (?P<local> {_DAY}[ T]{_CLOCK} )
+    | (?P<zoned> {_DAY}[ T]{_CLOCK} (?: Z | [-+][0-9]{{2}}(?::?[0-9]{{2}})? ) )
     """,
     re.VERBOSE,
 )
@@ -76,7 +80,7 @@ def describe_csv(stream: IO[bytes], file: str, location: str) -> TableFacts:
     """The facts of the CSV file in `stream`, which messages call `file`.
 
     Raises:
-        Unusable: not text, not UTF-8, empty, without header or rows, or rows of unequal length.
+        UnusableError: not text, not UTF-8, empty, without header or rows, or rows of unequal length.
     """
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
@@ -92,18 +96,20 @@ def describe_csv(stream: IO[bytes], file: str, location: str) -> TableFacts:
         looked_at = _look_at(columns, rows)
         whole = next(rows, None) is None
     except UnicodeDecodeError as error:
-        raise Unusable(
+        raise UnusableError(
             f"{file} is not UTF-8: byte 0x{error.object[error.start]:02x}",
             f"save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8 {file} > NEW.csv",
         ) from None
     except csv.Error as error:
-        raise Unusable(
+        raise UnusableError(
             f"{file} cannot be read as CSV: {error}", "see whether it is a CSV file"
         ) from None
     finally:
         text.detach()  # the stream is the caller's to close
     if not looked_at:
-        raise Unusable(f"{file} has a header and no rows", "give init a file with some rows in it")
+        raise UnusableError(
+            f"{file} has a header and no rows", "give init a file with some rows in it"
+        )
     return TableFacts(
         kind="csv",
         location=location,
@@ -121,22 +127,22 @@ def _refuse_binary(stream: IO[bytes], file: str) -> None:
     start = stream.read(1 << 16)
     stream.seek(0)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Unusable(
+        raise UnusableError(
             f"{file} is UTF-16, and a CSV source is UTF-8",
             f"convert it: iconv -f UTF-16 -t UTF-8 {file} > NEW.csv",
         )
     if b"\0" in start:
-        raise Unusable(
+        raise UnusableError(
             f"{file} holds zero bytes: it is not a text file", "see whether it is a CSV file"
         )
     if not start.removeprefix(b"\xef\xbb\xbf").strip():
-        raise Unusable(f"{file} is empty", "give init a file with a header and some rows")
+        raise UnusableError(f"{file} is empty", "give init a file with a header and some rows")
 
 
 def _lines(text: TextIOWrapper, file: str) -> Iterator[str]:
     while line := text.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
-            raise Unusable(
+            raise UnusableError(
                 f"{file} has a line of {_LONGEST_LINE:,} characters or more",
                 "see whether it is a CSV file",
             )
@@ -173,7 +179,7 @@ def _rows(reader: Iterator[list[str]], file: str) -> Iterator[list[str]]:
             width = len(row)
         if len(row) != width:
             line = getattr(reader, "line_num", 0)
-            raise Unusable(
+            raise UnusableError(
                 f"{file}: line {line} has {len(row)} fields, the header has {width}",
                 "put fields that hold a separator or a line end into double quotes",
             )
@@ -182,13 +188,13 @@ def _rows(reader: Iterator[list[str]], file: str) -> Iterator[list[str]]:
 
 def _check_names(header: list[str] | None, file: str) -> None:
     if header is None or not any(name.strip() for name in header):
-        raise Unusable(
+        raise UnusableError(
             f"{file} has no header",
             "begin it with a line that names the columns",
         )
     values = [name for name in header if name and (_kind(name) != "text" or name in MISSING)]
     if values:
-        raise Unusable(
+        raise UnusableError(
             f"{file} has no header: its first line holds {quoted(values[0])}, which is a value",
             "begin it with a line that names the columns",
         )

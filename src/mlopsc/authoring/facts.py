@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from mlopsc.spec.vocabulary import ColumnType
+from mlopsc.authoring.refusal import UnusableError
+from mlopsc.authoring.words import quoted
+
+if TYPE_CHECKING:
+    from mlopsc.spec.vocabulary import ColumnType
 
 Value: TypeAlias = bool | int | float | str
 Kind: TypeAlias = Literal["parquet", "csv"]
@@ -85,20 +89,17 @@ def check_header(names: list[str], file: str) -> None:
     """Refuse tables whose columns cannot be told apart, or that are too many.
 
     Raises:
-        Unusable: two columns of one name, or more than `MOST_COLUMNS`.
+        UnusableError: two columns of one name, or more than `MOST_COLUMNS`.
     """
-    from mlopsc.authoring.refusal import Unusable
-    from mlopsc.authoring.words import quoted
-
     if len(names) > MOST_COLUMNS:
-        raise Unusable(
+        raise UnusableError(
             f"{file} has {len(names):,} columns; init describes at most {MOST_COLUMNS:,}",
             "keep the columns a model needs in a file of their own",
         )
     seen: set[str] = set()
     for name in names:
         if name and name in seen:
-            raise Unusable(
+            raise UnusableError(
                 f"{file} has two columns called {quoted(name)}",
                 "rename one of them: a feature is known by its column's name",
             )

@@ -6,11 +6,13 @@ import math
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from mlopsc.authoring.facts import MOST_ROWS, ColumnFacts, TableFacts, check_header
-from mlopsc.authoring.refusal import Unusable
+from mlopsc.authoring.refusal import UnusableError
 from mlopsc.authoring.tally import Tally
-from mlopsc.authoring.words import column_problem
+from mlopsc.authoring.words import column_problem, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlopsc.spec.vocabulary import ColumnType
 
 _BATCH: Final = 65_536  # rows decoded together
@@ -21,13 +23,13 @@ def describe_parquet(stream: IO[bytes], file: str, location: str) -> TableFacts:
     """The facts of the Parquet file in `stream`, which messages call `file`.
 
     Raises:
-        Unusable: pyarrow is not installed, or the file is damaged, empty or without rows.
+        UnusableError: pyarrow is not installed, or the file is damaged, empty or without rows.
     """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
-        raise Unusable(
+        raise UnusableError(
             "reading parquet needs the package pyarrow, which is not installed",
             "install it: pip install 'mlopsc[init]'",
         ) from None
@@ -35,7 +37,7 @@ def describe_parquet(stream: IO[bytes], file: str, location: str) -> TableFacts:
         return _describe(pq.ParquetFile(stream), file, location)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         why = (str(error).splitlines() or ["unreadable"])[0]
-        raise Unusable(
+        raise UnusableError(
             f"{file} cannot be read as Parquet: {why}",
             "see whether it is a whole Parquet file",
         ) from None
@@ -45,9 +47,9 @@ def _describe(parquet: Any, file: str, location: str) -> TableFacts:
     schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
     check_header(list(schema.names), file)
     if not schema.names:
-        raise Unusable(f"{file} has no columns", "give init a file with columns and some rows")
+        raise UnusableError(f"{file} has no columns", "give init a file with columns and some rows")
     if rows == 0:
-        raise Unusable(f"{file} has no rows", "give init a file with some rows in it")
+        raise UnusableError(f"{file} has no rows", "give init a file with some rows in it")
     columns = [_Column(field) for field in schema]
     usable = {column.name: column for column in columns if column.type is not None}
     looked_at = min(rows, MOST_ROWS)
@@ -72,7 +74,7 @@ def _read_statistics(metadata: Any, columns: dict[str, _Column]) -> None:
             column.stated_nulls = sum(stats.null_count for stats in found)
             column.counts_nulls = False
         filled = [stats for stats in found if stats is None or _has_values(stats)]
-        if column.is_number and all(stats is not None and stats.has_min_max for stats in filled):
+        if column.is_number and all(map(_has_range, filled)):
             column.widen(*(bound for stats in filled for bound in (stats.min, stats.max)))
             column.measures = False
 
@@ -81,8 +83,13 @@ def _has_values(stats: Any) -> bool:
     return not (stats.has_null_count and stats.num_values == 0)
 
 
+def _has_range(stats: Any) -> bool:
+    # Of half floats pyarrow gives the bounds as bytes.
+    return stats is not None and stats.has_min_max and isinstance(stats.min, int | float)
+
+
 def _read_rows(parquet: Any, columns: dict[str, _Column], limit: int) -> None:
-    """The first `limit` rows, group by group: a column that has nothing more to tell is not read."""
+    """The first `limit` rows, by row group; a column with nothing more to tell is not read on."""
     left = limit
     for group in range(parquet.num_row_groups):
         wanted = [name for name, column in columns.items() if column.is_open]
@@ -182,7 +189,7 @@ class _Column:
             null_share=share,
             low=self.low if measured else None,
             high=self.high if measured else None,
-            values=None if found is None else tuple(sorted(found)),  # type: ignore[type-var]
+            values=None if found is None else tuple(sorted(found)),
             unique=self._tallies and self.tally.unique,
             remark="holds infinite values" if self.infinite else None,
         )
@@ -195,7 +202,7 @@ def _type_of(type_: Any) -> tuple[ColumnType | None, str | None]:
     is_ = pa.types
     if is_.is_dictionary(type_):
         return _type_of(type_.value_type)
-    for test, name in (
+    named: tuple[tuple[Callable[[Any], bool], ColumnType], ...] = (
         (is_.is_boolean, "bool"),
         (lambda t: is_.is_int32(t) or is_.is_int16(t) or is_.is_int8(t), "int32"),
         (lambda t: is_.is_uint16(t) or is_.is_uint8(t), "int32"),
@@ -205,7 +212,8 @@ def _type_of(type_: Any) -> tuple[ColumnType | None, str | None]:
         (lambda t: is_.is_string(t) or is_.is_large_string(t), "string"),
         (lambda t: hasattr(is_, "is_string_view") and is_.is_string_view(t), "string"),
         (is_.is_timestamp, "timestamp"),
-    ):
+    )
+    for test, name in named:
         if test(type_):
             return name, None
     return None, _no_type(type_)
@@ -215,16 +223,18 @@ def _no_type(type_: Any) -> str:
     import pyarrow as pa
 
     is_ = pa.types
-    if is_.is_nested(type_):
-        return "nested values; put what a model needs of them into columns of their own"
-    if is_.is_decimal(type_):
-        return f"{type_}; the language has no decimals: cast it to float64 in the data"
-    if is_.is_date(type_):
-        return "days without a time; cast them to timestamps in the data"
-    if is_.is_time(type_) or is_.is_duration(type_):
-        return f"{type_}; cast it to a number or a timestamp in the data"
-    if is_.is_null(type_):
-        return "no row has a value"
-    if is_.is_binary(type_) or is_.is_large_binary(type_) or is_.is_fixed_size_binary(type_):
-        return "bytes, which no check or feature can use"
-    return f"{type_}, for which the language has no type"
+    for tests, reason in (
+        ((is_.is_nested,), "nested values; put what a model needs of them into columns"),
+        ((is_.is_decimal,), "decimals; cast them to float64 in the data"),
+        ((is_.is_date,), "days without a time; cast them to timestamps in the data"),
+        ((is_.is_time,), "times without a day; cast them to numbers or timestamps in the data"),
+        ((is_.is_duration,), "durations; cast them to numbers in the data"),
+        ((is_.is_null,), "no row has a value"),
+        (
+            (is_.is_binary, is_.is_large_binary, is_.is_fixed_size_binary),
+            "bytes, which no check or feature can use",
+        ),
+    ):
+        if any(test(type_) for test in tests):
+            return reason
+    return f"{quoted(str(type_))} has no type in the language"

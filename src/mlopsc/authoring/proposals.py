@@ -1,14 +1,16 @@
-"""What a column's values suggest: always a proposal, because a file shows what was, not what may be."""
+"""What a column's values suggest. Only proposals: a file shows what was, not what may be."""
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mlopsc.authoring.facts import ColumnFacts, Value
+from mlopsc.authoring.facts import MOST_VALUES
 from mlopsc.authoring.words import is_printable, name_from, number, rough, scalar
+
+if TYPE_CHECKING:
+    from mlopsc.authoring.facts import ColumnFacts, Value
 
 MOST_CATEGORIES: Final = 20
 CATEGORY_SHARE: Final = 0.05  # of the rows: more different values than that are no categories
@@ -18,15 +20,16 @@ LARGEST_EXACT: Final = 2**53  # beyond, JSON readers and floats lose digits
 
 _NULL_STEPS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
-_IDENTIFIES: Final = frozenset("id uuid guid key".split())
+_IDENTIFIES: Final = frozenset({"id", "uuid", "guid", "key"})
 _PERSONAL: Final = frozenset(
-    "email mail phone mobile telephone fax address street ssn iban passport birth birthday"
-    " birthdate dob firstname lastname surname fullname forename username nickname gender sex"
-    " religion ethnicity nationality".split()
+    {"email", "mail", "phone", "mobile", "telephone", "fax", "address", "street", "ssn", "iban"}
+    | {"passport", "birth", "birthday", "birthdate", "dob", "firstname", "lastname", "surname"}
+    | {"fullname", "forename", "username", "nickname", "gender", "sex", "religion", "ethnicity"}
+    | {"nationality"}
 )
 _OF_A_PERSON: Final = frozenset(
-    "first last full middle family given maiden user customer client patient person employee"
-    " contact member".split()
+    {"first", "last", "full", "middle", "family", "given", "maiden", "user", "customer", "client"}
+    | {"patient", "person", "employee", "contact", "member"}
 )
 
 
@@ -78,8 +81,8 @@ def propose(column: ColumnFacts, rows: int) -> Proposal:
         remarks.append(f"always {_shown(column.values[0])}")
         no_feature = "always the same"
     elif _identifies(column, rows):
-        remarks.append("no value twice" if column.unique else "identifies something")
         keys["key"] = _entity(column.name)
+        remarks.append("no value twice" if column.unique else f"which {keys['key']}?")
         no_feature = "identifies rows"
     elif categories is not None:
         remarks.append(f"{len(categories)} values")
@@ -87,6 +90,9 @@ def propose(column: ColumnFacts, rows: int) -> Proposal:
     elif column.low is not None and column.high is not None:
         remarks.append(f"{rough(column.low)} to {rough(column.high)}")
         keys |= _range(column)
+    elif column.type == "string" and rows:
+        count = f"more than {MOST_VALUES}" if column.values is None else len(column.values)
+        remarks.append(f"{count} values")
     if column.remark:
         remarks.append(column.remark)
     if looks_personal(column.name):
@@ -164,8 +170,7 @@ def _range(column: ColumnFacts) -> dict[str, str]:
 
 
 def _round_up(value: float) -> float:
-    """The next number above with one digit that is not zero: 1301 → 2000, 43 → 50."""
-    power = math.floor(math.log10(value))
-    step: float = 10**power if power >= 0 else float(f"1e{power}")
-    digit = math.ceil(value / step)
-    return float(f"{digit}e{power}") if power < 0 else digit * step
+    """The next number above with one digit that is not zero: 1301 → 2000, 40 → 50."""
+    digit, _, power = f"{value:.0e}".partition("e")
+    near = float(f"{digit}e{power}")
+    return near if near > value else float(f"{int(digit) + 1}e{power}")

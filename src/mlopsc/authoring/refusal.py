@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """The data file or the answers do not make a spec; nothing has been written.
 
     Attributes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.authoring.choices import Choices, check_choices
 from mlopsc.authoring.proposals import null_bound, percentage, propose
-from mlopsc.authoring.refusal import Unusable
+from mlopsc.authoring.refusal import UnusableError
 from mlopsc.authoring.words import name_from, quoted, scalar
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def spec_text(table: TableFacts, choices: Choices) -> str:
     """The spec as text; every line ends with a line end.
 
     Raises:
-        Unusable: an answer does not fit, or no column is left to predict from.
+        UnusableError: an answer does not fit, or no column is left to predict from.
     """
     check_choices(table, choices)
     proposals = {
@@ -99,10 +100,10 @@ def _top(table: TableFacts) -> list[str]:
         return ["# A first spec. `mlopsc check` says what is wrong and what could come next."]
     rows = f"{table.rows:,} rows" if table.whole else f"the first {table.rows:,} rows"
     text = (
-        f"A first spec, from {rows} of {table.location}. Types and shares of missing values are what"
-        " the file shows. Behind # stands what else was seen; the {…} there is a proposal: to accept"
-        " it, write it in the place of the type. `mlopsc check` says what is wrong and what could"
-        " come next."
+        f"A first spec, from {rows} of {table.location}. Types, and how much may be missing,"
+        " follow the file. Behind # stands what else was seen; the {…} there is a proposal: to"
+        " accept it, write it in the place of the type. `mlopsc check` says what is wrong and what"
+        " could come next."
     )
     return _comment(text, "")
 
@@ -149,7 +150,7 @@ def _timestamp(table: TableFacts, choices: Choices) -> Iterator[str]:
         remark = f"    # {_missing(missing)}: those rows fail the check" if missing else ""
         yield f"    timestamp: {scalar(choices.timestamp)}{remark}"
         return
-    times = [quoted(c.name)[1:-1] for c in table.columns if c.type == "timestamp"]
+    times = [c.name for c in table.columns if c.type == "timestamp"]
     if times:
         yield from _comment(f"timestamp: {times[0]}", "    ")
         text = f"the column that says when a row happened; holding times: {', '.join(times)}."
@@ -184,15 +185,10 @@ def distinct_entities(entries: list[Entry]) -> list[Entry]:
         proposed = entry.proposed
         if proposed is not None and "key" in proposed and "key" not in entry.keys:
             if proposed["key"] in taken:
-                proposed = {key: value for key, value in proposed.items() if key != "key"}
-                entry = Entry(  # noqa: PLW2901
-                    entry.name,
-                    entry.keys,
-                    entry.remarks,
-                    None if proposed == entry.keys else proposed,
-                )
-            else:
-                taken.add(proposed["key"])
+                less = {key: value for key, value in proposed.items() if key != "key"}
+                kept.append(replace(entry, proposed=less if less != entry.keys else None))
+                continue
+            taken.add(proposed["key"])
         kept.append(entry)
     return kept
 
@@ -216,7 +212,13 @@ def _aligned(entries: list[Entry]) -> Iterator[str]:
             yield whole
         else:
             yield f"{line}# {remark}:"
-            yield from _comment(proposal, " " * (6 + column), "  ")
+            yield from _wrapped(proposal, " " * (6 + column))
+
+
+def _wrapped(proposal: str, indent: str) -> list[str]:
+    """A proposal over several comment lines, broken between values and never inside a text."""
+    held = re.sub(r'"(?:[^"\\]|\\.)*"', lambda text: text[0].replace(" ", "\0"), proposal)
+    return [line.replace("\0", " ") for line in _comment(held, indent, " ")]
 
 
 # --- the model ---------------------------------------------------------------------------------
@@ -236,7 +238,7 @@ def _model(table: TableFacts, choices: Choices, proposals: dict[str, Proposal]) 
     names = {column.name.lower() for column in table.columns}
     if "prediction" in names:
         yield f"    prediction: {_free('predicted', names)}"
-    yield f"    training: {{command: {_in_flow(choices.command)}}}"
+    yield f"    training: {{command: {scalar(choices.command)}}}"
     yield from _evaluation(choices)
 
 
@@ -255,7 +257,7 @@ def _features(
             without.append((column.name, why))
     if not features:
         named = "; ".join(f"{name}: {why}" for name, why in without[:5])
-        raise Unusable(
+        raise UnusableError(
             f"no column is left to predict {quoted(choices.target)} from"
             + (f" ({named})" if named else ""),
             "give init a table with at least one more column of numbers, texts or truth values",
@@ -275,11 +277,6 @@ def _feature_lines(features: list[str]) -> Iterator[str]:
     yield f"    features:  # {_LEAK}"
     for feature in features:
         yield f"      - {feature}"
-
-
-def _in_flow(command: str) -> str:
-    """A command inside `{…}`, where commas and brackets would end it."""
-    return scalar(command)
 
 
 def _free(stem: str, taken: Iterable[str]) -> str:

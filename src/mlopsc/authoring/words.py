@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 _LONGEST_SHOWN: Final = 60
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
-_NOT_TEXT: Final = frozenset("y n yes no on off true false null nan inf".split())
+_NOT_TEXT: Final = frozenset(
+    {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
+)
 """Words that one version of YAML or another does not read as text."""
 
 
@@ -52,10 +54,15 @@ def is_printable(text: str) -> bool:
     return text.isprintable()
 
 
-def quoted(name: str) -> str:
-    """A name of the file's, whatever is in it, on one line of a comment or message."""
+def shown(name: str) -> str:
+    """A name of the file's, whatever is in it, as a short stretch of one line."""
     seen = name if name.isprintable() else ascii(name)[1:-1]
-    return f"'{seen[:_LONGEST_SHOWN]}…'" if len(seen) > _LONGEST_SHOWN else f"'{seen}'"
+    return f"{seen[:_LONGEST_SHOWN]}…" if len(seen) > _LONGEST_SHOWN else seen
+
+
+def quoted(name: str) -> str:
+    """The same, in quotes."""
+    return f"'{shown(name)}'"
 
 
 def column_problem(name: str) -> str | None:

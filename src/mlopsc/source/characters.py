@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 _MOST_SHOWN: Final = 10
 
 _REFUSED: Final = re.compile(
-    # YAML's printable characters, less U+0085, U+2028, U+2029 and U+FEFF: YAML 1.1 parsers break
-    # lines at the first three and 1.2 parsers do not; nobody sees the fourth.
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    # What YAML does not allow, and U+0085, U+2028, U+2029, U+FEFF, which it does: YAML 1.1 parsers
+    # break lines at the first three and 1.2 parsers do not; nobody sees the fourth.
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 _ESCAPES: Final = {
     "\x00": r"\0",

@@ -82,8 +82,8 @@ NOT_BUILT: Final = (
     NotBuilt(("services", "kafka", "cluster"), "leave it out, and make the topics yourself"),
     NotBuilt(
         ("services", "feast", "online_store"),
-        "what works now is `sqlite`, `redis` or `postgres`",
-        frozenset({"sqlite", "redis", "postgres"}),
+        "what works now is `sqlite` or `redis`",
+        frozenset({"sqlite", "redis"}),
     ),
     # --- environments
     NotBuilt(("environments", "*", "clusters"), "leave it out: the CI job applies to one cluster"),

@@ -154,7 +154,7 @@ def test_a_version_has_what_is_needed_to_judge_it_later(registered: Project) -> 
         "reference",
     }
     env = (registered.folder / "build/delay/register/register.env").read_text()
-    assert env == f"MLOPS_VERSION=1\nMLOPS_RUN={version.run_id}\n"
+    assert env == f"MLOPS_MODEL_VERSION=1\nMLOPS_RUN={version.run_id}\n"
     kept = mlflow.artifacts.download_artifacts(
         run_id=version.run_id, artifact_path="reference/reference.parquet"
     )
@@ -328,13 +328,13 @@ def test_no_version_or_another_versions_reference(
         "spec": "environments.production.versions.delay",
     }
     registered.write()
-    monkeypatch.setenv("MLOPS_VERSION", "2")
+    monkeypatch.setenv("MLOPS_MODEL_VERSION", "2")
     assert monitor.main(["--model", "delay"]) == 2
     assert (
-        "version 2 runs here (MLOPS_VERSION), but environments.production.versions.delay says 1"
+        "version 2 runs here (MLOPS_MODEL_VERSION), but environments.production.versions.delay says 1"
         in capsys.readouterr().err
     )
-    monkeypatch.delenv("MLOPS_VERSION")
+    monkeypatch.delenv("MLOPS_MODEL_VERSION")
     registered.table(flights(), "kept/reference.parquet")
     registered.put("kept/reference.json", {"project": "flights", "model": "delay", "version": "3"})
     assert monitor.main(["--model", "delay", "--reference", "kept"]) == 2
@@ -596,6 +596,7 @@ def test_batch_refusals(batched: Project, capsys: Said) -> None:
 
 def test_a_model_that_does_not_fit_its_features(batched: Project, capsys: Said) -> None:
     batched.model["features"]["own"] = batched.model["features"]["own"][:1]
+    del batched.model["monitoring"]
     batched.write()
     assert batch.main(["--model", "delay"]) == 1
     assert "version 1 cannot predict these rows: KeyError" in capsys.readouterr().err

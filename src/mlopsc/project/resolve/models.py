@@ -322,10 +322,8 @@ UTILIZATION = 0.7
 
 
 def _quantile(text: str) -> float:
-    """`p95` is 0.95, `p999` is 0.999."""
-    digits = text[1:]
-    places = max(len(digits), 2)
-    return round(int(digits) * 10.0**-places, places)
+    """`p95` is 0.95, `p99.9` is 0.999."""
+    return round(float(text[1:]) / 100, 12)
 
 
 def _autoscale(written: Any, at: Path) -> Autoscale:

@@ -288,7 +288,7 @@ def _environment(
         origin=at,
         name=name,
         namespace=(written.namespace if written else None) or _namespace(spec.project, name, last),
-        deploy=written.deploy if written else "manual",
+        deploy=(written.deploy if written else None) or ("manual" if last else "automatic"),
         approvers=tuple(written.approvers) if written else (),
         url=written.url if written else None,
         versions=versions,

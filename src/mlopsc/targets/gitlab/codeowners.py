@@ -72,10 +72,9 @@ def _source_files(source: Source) -> tuple[str, ...]:
 
 
 def _model_files(project: Project, model: Model) -> tuple[str, ...]:
-    found = [conventions.model_facts(model.name), conventions.model_pipeline(model.name)]
-    found.append(flow.deployments(model.name))
+    found = [conventions.model_facts(model.name), flow.deployments(model.name)]
     if model.training is not None:
-        found += model.training.paths
+        found += [conventions.model_pipeline(model.name), *model.training.paths]
     for environment in project.environments:
         there = flow.model_in(environment, model.name)
         if there is not None and flow.has_manifests(project, environment, there):

@@ -353,9 +353,8 @@ def _waited(
 ) -> list[str]:
     """What goes before a deployment: gate, images, the environment before; where they are there."""
     waited = []
-    if model.training is not None:
-        last = "train" if flow.trains_in_kubernetes(model) else "gate"
-        waited.append(job_name(model.name, last))
+    if model.training is not None and not flow.trains_in_kubernetes(model):
+        waited.append(job_name(model.name, "gate"))
         if flow.packs_serving_image(project, model) and flow.registers(project):
             waited.append(job_name(model.name, "serving-image"))
     waited += [flow.image_job(model, image) for image in own]

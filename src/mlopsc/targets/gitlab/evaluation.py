@@ -77,6 +77,7 @@ def _found(model: Model, training: Training) -> Body:
         "extends": [".python", f".{model.name}:release"],
         "stage": "model_evaluation",
         "needs": needs(job_name(model.name, "train"), optional=False, artifacts=False),
+        "interruptible": False,
         "script": [
             f'version=$(python -c "{asked}" {model.name} {conventions.CHALLENGER})',
             f'echo "{conventions.VERSION_VARIABLE}=$version" > register.env',

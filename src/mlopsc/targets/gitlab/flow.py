@@ -255,23 +255,27 @@ def training_rules(project: Project, model: Model, *, merge_requests: bool) -> l
 ALERTED: Final = (f"${conventions.ALERT_VARIABLE}", '$CI_PIPELINE_SOURCE == "trigger"')
 
 
-def image_rules(project: Project, model: Model) -> list[Rule]:
+def image_rules(project: Project, model: Model, image: Image) -> list[Rule]:
     """When an image is seen to: whenever a job that runs in it may be."""
-    changes = list(training_changes(project, model))
-    for image in images_to_build(project, model):
-        changes += input_patterns(project, image)
-    manifests = [
-        change
+    deployed = [
+        environment
         for environment in project.environments
         if (there := model_in(environment, model.name)) is not None
-        and has_manifests(project, environment, there)
+        and any(own.name == image.name for own in own_images(project, environment, there))
+    ]
+    changes = [*training_changes(project, model), *input_patterns(project, image)]
+    manifests = [
+        change
+        for environment in deployed
+        if (there := model_in(environment, model.name)) is not None
         for change in deployment_changes(project, environment, there)
     ]
-    found = only_for(model.name, (TRAIN, DEPLOY))
+    found = only_for(model.name, (TRAIN, DEPLOY) if deployed else (TRAIN,))
     if retrains(model):
         found += [never(condition) for condition in ALERTED]
     found.append(rule(f'${conventions.MODEL_VARIABLE} == "{model.name}"'))
-    found.append(rule(MERGE_REQUEST, changes))
+    if not trains_in_kubernetes(model):
+        found.append(rule(MERGE_REQUEST, changes))
     found.append(rule(PUSH, [*changes, *manifests]))
     return found
 

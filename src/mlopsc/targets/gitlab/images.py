@@ -90,7 +90,7 @@ def model_jobs(project: Project, model: Model) -> Jobs:
     for image in flow.images_to_build(project, model):
         yield (
             flow.image_job(model, image),
-            content_job(project, image, flow.image_rules(project, model)),
+            content_job(project, image, flow.image_rules(project, model, image)),
         )
 
 

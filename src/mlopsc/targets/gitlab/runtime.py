@@ -53,7 +53,7 @@ def needs(*jobs: str, optional: bool = True, artifacts: bool = True) -> list[Bod
         {
             "job": job,
             **({"artifacts": False} if not artifacts else {}),
-            **({"optional": True} if optional else {}),
+            **({"optional": traced(True, decision("gitlab_needs_optional"))} if optional else {}),
         }
         for job in jobs
     ]

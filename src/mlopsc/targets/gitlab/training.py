@@ -149,6 +149,7 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
     used = containers.job_image(project, model)
     image = used.image if used is not None and used.image is not None else None
     pushed = image is not None and image.reference is not None
+    deployed = job_name(model.name, "deploy", environment.name)
     cron_job = conventions.object_name(model.name, "train")
     pinned = ""
     if image is not None and pushed:
@@ -166,7 +167,6 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
                 if image is not None and pushed
                 else []
             ),
-            *needs(job_name(model.name, "deploy", environment.name), artifacts=False),
         ],
         "environment": traced(
             {"name": f"{environment.name}/{model.name}", "action": "access"},
@@ -178,6 +178,10 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
         "timeout": traced(time_limit(training.timeout + 600), training.at("timeout")),
         "variables": {"NAMESPACE": traced(environment.namespace, environment.at("namespace"))},
         "script": [
+            (
+                f'kubectl --namespace "$NAMESPACE" get cronjob/{cron_job}'
+                f' || {{ echo "not deployed yet: run {deployed}, then this again" >&2; exit 2; }}'
+            ),
             *tag,
             f'job="{cron_job}-$CI_JOB_ID"',
             " ".join(

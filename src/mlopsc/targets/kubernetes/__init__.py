@@ -30,7 +30,8 @@ name: Final = "kubernetes"
 
 def emit(project: Project) -> Iterator[Draft]:
     """The objects of every model in every environment, and the folders that hold them together."""
-    yield from configuration.emit(project)
+    folders = tuple(configuration.folders(project))
+    yield from configuration.emit(project, folders)
     for environment in project.environments:
         shared = tuple(observation.of_environment(project, environment))
         yield from shared
@@ -40,9 +41,9 @@ def emit(project: Project) -> Iterator[Draft]:
             if objects:
                 here.append((place, objects))
                 yield from objects
-                yield kustomization.of_model(place, objects)
+                yield kustomization.of_model(place, objects, folders)
         if here or shared:
-            yield kustomization.of_environment(environment, tuple(here), shared)
+            yield kustomization.of_environment(environment, tuple(here), shared, folders)
 
 
 def _objects(place: Place) -> Iterator[Draft]:

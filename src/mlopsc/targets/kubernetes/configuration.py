@@ -68,15 +68,16 @@ class Folder:
     origin: Path
     files: Callable[[Model], Files]
     models: tuple[Model, ...] = ()
+    names: frozenset[str] = frozenset()  # of `models`
 
     def config_map(self, model: Model) -> str:
         """The name of a model's ConfigMap, which kustomize adds a hash to."""
         return conventions.object_name(model.name, self.volume)
 
 
-def emit(project: Project) -> Iterator[Draft]:
+def emit(project: Project, folders: tuple[Folder, ...]) -> Iterator[Draft]:
     """A kustomization in each folder whose files some job reads."""
-    for folder in folders(project):
+    for folder in folders:
         generators: list[Body] = [
             _generator(project, model, folder, files)
             for model in folder.models
@@ -106,7 +107,8 @@ def folders(project: Project) -> Iterator[Folder]:
     for folder in _FOLDERS:
         of_models = tuple(model for model in models if folder.files(model))
         if of_models:
-            yield replace(folder, models=of_models)
+            names = frozenset(model.name for model in of_models)
+            yield replace(folder, models=of_models, names=names)
 
 
 def runs_jobs(model: Model) -> bool:

@@ -41,11 +41,11 @@ def of_environment(project: Project, environment: Environment) -> Iterator[Draft
         return
     groups = project_rule_groups(project, environment)
     if groups:
-        name = conventions.object_name(project.name, "alerts")
+        name, whole = conventions.object_name(project.name, "alerts"), conventions.dns(project.name)
         labels = {
             "app.kubernetes.io/name": name,
             "app.kubernetes.io/component": MONITORING,
-            "app.kubernetes.io/part-of": name,
+            "app.kubernetes.io/part-of": whole,
             "app.kubernetes.io/managed-by": "mlopsc",
         }
         metadata: Fields = {

@@ -1,0 +1,306 @@
+"""What every generated pipeline keeps to, whatever the spec says."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from mlopsc.artifacts.trace import causes_of
+from mlopsc.project.conventions import DECISION
+from mlopsc.targets import gitlab
+from mlopsc.targets.gitlab.workflow import STAGES
+from targets.gitlab_compiled import (
+    FULL,
+    SMALL,
+    artifacts_of,
+    in_kubernetes,
+    jobs_of,
+    pipeline_of,
+    project_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPECS = {
+    "small": SMALL,
+    "full": FULL,
+    "kubernetes": in_kubernetes(),
+    "one environment": re.sub(r"  staging: .*\n", "", FULL),
+    "no registry": FULL.replace("registry: registry.example.com/growth/shop\n", ""),
+    "own image": FULL.replace(
+        "image: train\n      timeout", "image: acme/train:1.2\n      timeout"
+    ),
+    "hostile": FULL.replace(
+        "command: python src/churn/train.py",
+        'command: "echo \'- a: #{b}\' \\"$HOME\\"\\npython src/churn/train.py"',
+    ).replace('PRICE: "5$"', "PRICE: \"{a: 'b'} # $CI_JOB_TOKEN\""),
+}
+
+Jobs = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(params=SPECS, ids=[name.replace(" ", "-") for name in SPECS], scope="module")
+def spec(request: pytest.FixtureRequest) -> str:
+    return SPECS[request.param]
+
+
+@pytest.fixture(scope="module")
+def jobs(spec: str) -> Jobs:
+    return jobs_of(pipeline_of(artifacts_of(gitlab, spec)))
+
+
+def of_model(jobs: Jobs, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, job in jobs.items():
+        if f":{part}" in name:
+            yield name, job
+
+
+def test_every_stage_is_known_and_every_job_has_rules(jobs: Jobs) -> None:
+    for name, job in jobs.items():
+        assert job["stage"] in STAGES, name
+        assert job["rules"], name
+        assert not {"only", "except"} & job.keys(), name
+
+
+def test_every_needed_job_is_there_and_not_later(jobs: Jobs) -> None:
+    for name, job in jobs.items():
+        for need in job.get("needs", ()):
+            assert need["job"] in jobs, f"{name} needs {need['job']}"
+            assert STAGES.index(jobs[need["job"]]["stage"]) <= STAGES.index(job["stage"]), name
+
+
+def test_a_need_that_rules_may_drop_is_optional(jobs: Jobs) -> None:
+    """A need that is not optional has the same rules as the job, but for clicks and merge requests."""
+    for name, job in jobs.items():
+        for need in job.get("needs", ()):
+            if not need.get("optional"):
+                other = occasions(jobs[need["job"]])
+                assert occasions(job) <= other, f"{name} needs {need['job']}"
+
+
+def occasions(job: dict[str, Any]) -> set[str]:
+    return {rule["if"] for rule in job["rules"] if rule.get("when") != "never"}
+
+
+def test_artifacts_expire(jobs: Jobs) -> None:
+    for name, job in jobs.items():
+        if "artifacts" in job:
+            assert re.fullmatch(r"\d+ days", job["artifacts"]["expire_in"]), name
+
+
+def test_images_are_pinned(jobs: Jobs, spec: str) -> None:
+    default = pipeline_of(artifacts_of(gitlab, spec))["default"]["image"]
+    for name, job in jobs.items():
+        image = job.get("image", default)
+        reference = image["name"] if isinstance(image, dict) else image
+        tag = reference.rpartition("/")[2].partition(":")[2]
+        from_content = re.fullmatch(r"\$MLOPS_IMAGE_\w+", reference)
+        assert from_content or re.search(r"\d+\.\d+", tag), f"{name}: {reference}"
+
+
+def test_only_the_machinery_is_retried(spec: str, jobs: Jobs) -> None:
+    default = pipeline_of(artifacts_of(gitlab, spec))["default"]
+    assert set(default["retry"]["when"]) == {
+        "runner_system_failure", "scheduler_failure", "api_failure",
+    }  # fmt: skip
+    assert not [name for name, job in jobs.items() if "retry" in job]
+
+
+def test_what_changes_something_is_never_interrupted(jobs: Jobs) -> None:
+    parts = ("register", "promote", "deploy", "rollback", "stop", "mark", "batch", "cooldown")
+    for part in parts:
+        for name, job in of_model(jobs, part):
+            assert job["interruptible"] is False, name
+
+
+def test_deployments_say_where_one_at_a_time_and_never_in_a_merge_request(jobs: Jobs) -> None:
+    for name, job in of_model(jobs, "deploy:"):
+        environment, model = name.rpartition(":")[2], name.partition(":")[0]
+        assert job["environment"]["name"] == f"{environment}/{model}"
+        assert job["environment"]["deployment_tier"] in {"staging", "production"}
+        assert job["resource_group"] == f"{environment}/{model}"
+        assert not [r for r in job["rules"] if "MERGE_REQUEST" in r["if"]], name
+
+
+@pytest.mark.parametrize("part", ["register", "promote", "deploy", "mark", "rollback", "monitor"])
+def test_a_merge_request_changes_nothing_outside(jobs: Jobs, part: str) -> None:
+    for name, job in of_model(jobs, part):
+        starting = [rule for rule in job["rules"] if rule.get("when") != "never"]
+        assert not [rule for rule in starting if "MERGE_REQUEST" in rule["if"]], name
+
+
+def test_changes_are_asked_in_pushes_and_merge_requests_only(jobs: Jobs) -> None:
+    for name, job in jobs.items():
+        for rule in job["rules"]:
+            if "changes" in rule:
+                pushed = "CI_PIPELINE_SOURCE =~ /^(push|parent_pipeline)$/" in rule["if"]
+                assert pushed or rule["if"] == "$CI_MERGE_REQUEST_ID", name
+
+
+def test_a_manual_deployment_waits_for_the_gate_and_the_environment_before() -> None:
+    job = jobs_of(pipeline_of(artifacts_of(gitlab, FULL)))["churn:deploy:production"]
+    clicked = [rule for rule in job["rules"] if rule.get("when") != "never"]
+    assert all(rule["when"] == "manual" and rule["allow_failure"] is False for rule in clicked)
+    assert {"churn:gate", "churn:deploy:staging"} <= {need["job"] for need in job["needs"]}
+
+
+def test_one_change_of_a_model_is_no_change_of_another() -> None:
+    two = FULL.replace("  light:\n", f"{_second_model()}  light:\n")
+    jobs = jobs_of(pipeline_of(artifacts_of(gitlab, two)))
+    for name, job in jobs.items():
+        if name.startswith("churn:"):
+            paths = [path for rule in job["rules"] for path in rule.get("changes", ())]
+            assert not [path for path in paths if "value" in path], name
+
+
+def _second_model() -> str:
+    return (
+        "  value:\n    target: outcomes:churned\n    features: [customer]\n"
+        "    training: {command: python src/value/train.py}\n"
+    )
+
+
+def test_a_promoted_version_changes_no_file_that_starts_training() -> None:
+    before = artifacts_of(gitlab, FULL)
+    after = artifacts_of(gitlab, FULL.replace('churn: "14"', 'churn: "15"'))
+    path = ".gitlab/ci/models/churn.yml"
+    assert after[path].text == before[path].text
+    changed = [p for p in before if before[p].text != after[p].text]
+    jobs = jobs_of(pipeline_of(before))
+    starting = {p for rule in jobs["churn:train"]["rules"] for p in rule.get("changes", ())}
+    assert not starting & set(changed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{epochs: 100}", "{epochs: 101}"),
+        ("{auc: {min: 0.85}}", "{auc: {min: 0.86}}"),
+        (
+            "features: [customer, ratios, outcomes:tickets]",
+            "features: [customer, outcomes:tickets]",
+        ),
+        ("known_after: 30d", "known_after: 31d"),
+        ("ttl: 1d", "ttl: 2d"),
+    ],
+)
+def test_what_a_model_is_made_from_starts_its_training(old: str, new: str) -> None:
+    assert old in FULL
+    path = ".gitlab/ci/models/churn.yml"
+    before, after = (
+        artifacts_of(gitlab, text)[path].text for text in (FULL, FULL.replace(old, new))
+    )
+    assert before != after
+
+
+def test_a_variable_is_what_the_spec_says_after_gitlab_expands_it() -> None:
+    variables = jobs_of(pipeline_of(artifacts_of(gitlab, FULL)))["churn:train"]["variables"]
+    assert variables["PRICE"] == "5$$"
+    assert variables["THREADS"] == "4"
+    assert variables["MLFLOW_TRACKING_URI"] == "https://mlflow.example.com"
+    assert variables["FEAST_ONLINE_STORE_CONNECTION"] == "$REDIS"
+
+
+def test_training_has_its_runner_its_limits_and_its_image() -> None:
+    job = jobs_of(pipeline_of(artifacts_of(gitlab, FULL)))["churn:train"]
+    assert job["tags"] == ["gpu"]
+    assert job["timeout"] == "1h 30m"
+    assert job["image"] == {"name": "$MLOPS_IMAGE_TRAIN", "entrypoint": [""]}
+    assert job["variables"]["KUBERNETES_MEMORY_LIMIT"] == "16Gi"
+    assert job["script"] == ["python src/churn/train.py"]
+
+
+def test_the_cool_down_ends_politely_and_trains_by_another_pipeline() -> None:
+    job = jobs_of(pipeline_of(artifacts_of(gitlab, FULL)))["churn:cooldown"]
+    assert job["allow_failure"] == {"exit_codes": [1]}
+    assert "needs" not in job
+    assert "trigger/pipeline" in job["script"][1]
+
+
+def test_no_secret_is_asked_for_where_a_signed_token_serves() -> None:
+    job = jobs_of(pipeline_of(artifacts_of(gitlab, FULL)))["churn:register"]
+    assert job["id_tokens"]["MLFLOW_TRACKING_TOKEN"] == {"aud": "https://mlflow.example.com"}
+    assert "GOOGLE_ID_TOKEN" in job["id_tokens"]
+    assert "id_tokens" not in jobs_of(pipeline_of(artifacts_of(gitlab, SMALL)))["delay:train"]
+
+
+def test_no_job_of_ours_edits_a_generated_file(jobs: Jobs) -> None:
+    for name, job in jobs.items():
+        script = "\n".join(job["script"])
+        if "git push" in script or " push --force" in script:
+            assert "mlopsc promote" in script, name
+            assert "merge_request.create" in script, name
+
+
+def test_every_line_has_a_cause_that_exists(spec: str) -> None:
+    for artifact in artifacts_of(gitlab, spec).values():
+        for number in range(1, artifact.text.count("\n") + 1):
+            for origin in causes_of(artifact, number):
+                if origin[:1] == (DECISION,):
+                    assert origin[1] in gitlab.DECISIONS, (artifact.path, number)
+
+
+def test_every_decision_is_used() -> None:
+    used = set()
+    for text in SPECS.values():
+        for artifact in artifacts_of(gitlab, text).values():
+            used |= {o[1] for c in artifact.causes for o in c.origins if o[:1] == (DECISION,)}
+    assert used == set(gitlab.DECISIONS)
+
+
+def test_schedules_name_model_task_and_environment() -> None:
+    facts = json.loads(artifacts_of(gitlab, FULL)[".gitlab/schedules.json"].text)
+    by_name = {entry["name"]: entry for entry in facts["schedules"]}
+    assert by_name["churn: train"]["variables"] == {"MLOPS_MODEL": "churn", "MLOPS_TASK": "train"}
+    assert by_name["churn: monitor production"] == {
+        "name": "churn: monitor production",
+        "cron": by_name["churn: monitor staging"]["cron"],
+        "timezone": "Europe/Berlin",
+        "variables": {
+            "MLOPS_MODEL": "churn", "MLOPS_TASK": "monitor", "MLOPS_ENVIRONMENT": "production",
+        },
+        "spec": "models.churn.monitoring.schedule",
+    }  # fmt: skip
+    assert facts["protected_environments"][0] == {
+        "name": "production/churn",
+        "deployers": [{"role": "maintainer"}],
+        "approvals": [{"group": "growth/ml-leads", "required": 2}],
+        "spec": "environments.production.approvers",
+    }
+
+
+def test_what_kubernetes_schedules_gitlab_does_not() -> None:
+    facts = json.loads(artifacts_of(gitlab, in_kubernetes())[".gitlab/schedules.json"].text)
+    assert facts["schedules"] == []
+
+
+def test_nothing_to_reconcile_makes_no_file() -> None:
+    assert sorted(artifacts_of(gitlab, SMALL)) == [".gitlab-ci.yml", ".gitlab/ci/models/delay.yml"]
+
+
+def test_owners_of_a_source_are_asked_beside_those_of_the_project() -> None:
+    text = artifacts_of(gitlab, FULL)[".gitlab/CODEOWNERS"].text
+    assert "[shop] @growth/ml\n/mlops.yaml\n" in text
+    assert "[source customers] @data/platform\n/mlops/sources/customers.json\n" in text
+    assert "[model light] @growth/ml\n" in text
+    assert ".gitlab/ci/models/light.yml" not in text
+
+
+def test_another_file_keeps_everything_and_says_how_to_start_it() -> None:
+    spec = FULL + "  file: .gitlab/mlops.yml\n"
+    files = artifacts_of(gitlab, spec)
+    assert ".gitlab-ci.yml" not in files
+    assert files[".gitlab/mlops.yml"].text == artifacts_of(gitlab, FULL)[
+        ".gitlab-ci.yml"
+    ].text.replace("- .gitlab-ci.yml\n", "- .gitlab/mlops.yml\n")
+    for text, expected in ((FULL, ".gitlab/mlops.yml"), (spec, ".gitlab/mlops.yml")):
+        said = gitlab.foreign_pipeline_help(project_of(text))
+        job = yaml.safe_load(said[said.index("  mlops:\n") :])["mlops"]
+        assert job["trigger"]["include"] == [{"local": expected}]
+        assert job["trigger"]["forward"] == {"pipeline_variables": True}
+        assert f"file: {expected}" in said
