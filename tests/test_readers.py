@@ -207,6 +207,10 @@ BROKEN: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("production/delay.rules.yml)", "delay.rules.yml)", "nowhere"),
         ("```sh", "sh", "fence"),
     ],
+    ("pip", "mlops/requirements.txt"): [
+        ("feast==0.67.0", "feast=0.67.0", "feast=0.67.0"),
+        ("feast==0.67.0", "feast", "any version"),
+    ],
     ("ignore file", ".gitignore"): [
         ("/out/", "*", "no pattern"),
         ("*.parquet\n", "*.parquet", "newline"),

@@ -60,9 +60,7 @@ def score(options: argparse.Namespace) -> int:
     rows = read_rows(facts, facts.batch, source, environment, now)
     moment = target.timestamp or SCORED_AT
     rows = rows.assign(**{moment: now})
-    rows = joins.join(
-        rows, moment, facts.features, lambda name: (read_source(options.facts, name), environment)
-    )
+    rows = joins.join(rows, moment, facts.features)
     prediction = scoring.predict(registry, facts, version, rows)
     scores = rows[output_columns(facts, source, moment)].assign(
         **{facts.prediction: prediction, VERSION: version}

@@ -64,14 +64,8 @@ def write_dataset(options: argparse.Namespace) -> int:
     examples, unlabelled = read_examples(facts, source, environment, window)
 
     parts = split(examples, facts)
-    frame = joins.join(
-        examples,
-        facts.examples.timestamp or "",
-        facts.features,
-        lambda name: (read_source(options.facts, name), environment),
-    )
+    frame = joins.join(examples, facts.examples.timestamp or "", facts.features)
     refuse_empty_features(frame, facts)
-    frame = add_evaluation_fields(frame, facts, options.facts, environment)
 
     folder = command.folder(options.data, "MLOPS_DATA", f"build/{facts.model}/data")
     rows = write_splits(folder, frame, parts, facts)
@@ -129,14 +123,7 @@ def _nothing_in(window: Window, source: SourceFacts, environment: str, facts: Mo
 
 def own_columns(facts: ModelFacts) -> list[Column]:
     """Columns of the examples' source, apart from label and timestamp, each once."""
-    joined = (
-        {reference.partition(":")[2] for reference in facts.evaluation.joined}
-        if facts.evaluation
-        else set()
-    )
-    extra = (
-        [c for c in facts.evaluation.columns if c.name not in joined] if facts.evaluation else []
-    )
+    extra = facts.evaluation.columns if facts.evaluation else ()
     columns = {c.name: c for c in [*facts.examples.keys, *facts.features.own, *extra]}
     columns.pop(facts.examples.label.name, None)
     return list(columns.values())
@@ -236,21 +223,6 @@ def refuse_empty_features(frame: pd.DataFrame, facts: ModelFacts) -> None:
                 for column in empty
             )
         )
-
-
-def add_evaluation_fields(
-    frame: pd.DataFrame, facts: ModelFacts, folder: Path, environment: str
-) -> pd.DataFrame:
-    """Columns of slices and fairness that only Feast has."""
-    if facts.evaluation is None:
-        return frame
-    return joins.join_fields(
-        frame,
-        facts.examples.timestamp or "",
-        facts.evaluation.joined,
-        facts.features,
-        lambda name: (read_source(folder, name), environment),
-    )
 
 
 def columns_of_splits(facts: ModelFacts) -> list[str]:

@@ -173,7 +173,6 @@ class Evaluation:
     slices: tuple[Slice, ...]
     fairness: tuple[FairnessBound, ...]
     columns: tuple[Column, ...]
-    joined: tuple[str, ...]
     groups: tuple[str, ...]
     min_slice_rows: int
     spec: str

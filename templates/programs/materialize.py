@@ -69,7 +69,7 @@ def materialize(options: argparse.Namespace) -> int:
     return PASSED
 
 
-def _catch_up(store: Any, view: Any, end: datetime) -> None:  # noqa: ANN401 - feast is optional
+def _catch_up(store: Any, view: Any, end: datetime) -> None:
     """From where the view's last run ended; the first run goes back by its ttl.
 
     Feast's own incremental run starts a first one at the clock's time less the ttl, whatever `end` is.

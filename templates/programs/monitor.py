@@ -208,12 +208,7 @@ def current_rows(run: Run, ends: datetime) -> pd.DataFrame:
     frame = of_version(run, tables.read(source, run.environment, needs, window))
     frame = tables.typed(frame, [column for column in asked if column.name not in joined])
     if len(frame) and joined & {column.name for column in asked}:
-        frame = joins.join(
-            frame,
-            source.timestamp,
-            facts.features,
-            lambda name: (run.source(name), run.environment),
-        )
+        frame = joins.join(frame, source.timestamp, facts.features)
     if len(frame) and scored and run.registry is not None and run.version is not None:
         from mlops import scoring
 
@@ -498,7 +493,7 @@ def _ns(values: pd.Series) -> pd.Series:
     return tables.instants(values, f"column '{values.name}'").astype("datetime64[ns, UTC]")
 
 
-def performance_report(run: Run, config: str, given: Answers) -> Any:  # noqa: ANN401
+def performance_report(run: Run, config: str, given: Answers) -> Any:
     """Evidently's report by its own config, which cannot say which column is which: we do."""
     import pandas as pd
 

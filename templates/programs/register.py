@@ -78,7 +78,9 @@ def register(options: argparse.Namespace) -> int:
     registry = versions(facts)
     run = log_run(registry, facts, data, out, verdict)
     version = make_version(registry, facts, run)
-    reports.write_dotenv(folder / "register.env", {"MLOPS_MODEL_VERSION": version, "MLOPS_RUN": run})
+    reports.write_dotenv(
+        folder / "register.env", {"MLOPS_MODEL_VERSION": version, "MLOPS_RUN": run}
+    )
     print(
         f"{facts.model}: version {version} of '{facts.registry.name if facts.registry else ''}' (run {run})"
     )

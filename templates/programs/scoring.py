@@ -28,7 +28,9 @@ def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFr
     versions.version(version, facts.spec)
     try:
         model = retried(
-            f"MLflow {versions.address}", lambda: versions.mlflow.pyfunc.load_model(address), _is_outage
+            f"MLflow {versions.address}",
+            lambda: versions.mlflow.pyfunc.load_model(address),
+            _is_outage,
         )
     except (MlflowException, OSError) as error:
         raise CannotRun(

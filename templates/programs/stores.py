@@ -93,9 +93,11 @@ class Files:
             ) from None
 
     def columns(self) -> list[str]:
+        """See Store."""
         return list(self._dataset().schema.names)
 
     def rows(self, columns: Sequence[str], timestamp: str | None, window: Window) -> pd.DataFrame:
+        """See Store."""
         dataset = self._dataset()
         condition = None
         if timestamp and (window.start or window.end):
@@ -121,6 +123,7 @@ class Files:
         return condition
 
     def append(self, rows: pd.DataFrame) -> None:
+        """See Store."""
         if not self._local:
             raise CannotRun(
                 f"{self._path}: rows are appended to local files only; "
@@ -172,9 +175,11 @@ class DuckDb:
                 raise _no_table(self._location, error) from None
 
     def columns(self) -> list[str]:
+        """See Store."""
         return list(self._query(f"SELECT * FROM {self._table} LIMIT 0").columns)
 
     def rows(self, columns: Sequence[str], timestamp: str | None, window: Window) -> pd.DataFrame:
+        """See Store."""
         conditions, moments = [], []
         for moment, sign in ((window.start, ">="), (window.end, "<")):
             if timestamp and moment:
@@ -186,6 +191,7 @@ class DuckDb:
         return self._query(f"SELECT {names} FROM {self._table}{where}", moments)
 
     def append(self, rows: pd.DataFrame) -> None:
+        """See Store."""
         with self._connect(read_only=False) as connection:
             connection.register("mlops_rows", rows)
             connection.execute(
@@ -255,13 +261,16 @@ class SqlDatabase:
             engine.dispose()
 
     def columns(self) -> list[str]:
+        """See Store."""
         return list(self._read(None, None, Window()).columns)
 
     def rows(self, columns: Sequence[str], timestamp: str | None, window: Window) -> pd.DataFrame:
+        """See Store."""
         frame: pd.DataFrame = self._read(columns, timestamp, window)
         return frame
 
     def append(self, rows: pd.DataFrame) -> None:
+        """See Store."""
         import sqlalchemy as sa
 
         engine = self._engine()
@@ -312,9 +321,11 @@ class BigQuery:
             raise CannotRun(f"BigQuery {self._location.name}: {error}") from None
 
     def columns(self) -> list[str]:
+        """See Store."""
         return [field.name for field in self._table().schema]
 
     def rows(self, columns: Sequence[str], timestamp: str | None, window: Window) -> pd.DataFrame:
+        """See Store."""
         from google.api_core.exceptions import GoogleAPIError
         from google.cloud import bigquery
 
@@ -336,6 +347,7 @@ class BigQuery:
         return frame
 
     def append(self, rows: pd.DataFrame) -> None:
+        """See Store."""
         from google.api_core.exceptions import GoogleAPIError
 
         try:
@@ -374,9 +386,11 @@ class Spark:
         return builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
 
     def columns(self) -> list[str]:
+        """See Store."""
         return list(self._frame().columns)
 
     def rows(self, columns: Sequence[str], timestamp: str | None, window: Window) -> pd.DataFrame:
+        """See Store."""
         frame = self._frame()
         if timestamp and window.start:
             frame = frame.where(frame[timestamp] >= window.start)
@@ -386,6 +400,7 @@ class Spark:
         return selected
 
     def append(self, rows: pd.DataFrame) -> None:
+        """See Store."""
         # By name, because a table's columns need not stand in our order.
         self._session().createDataFrame(rows).writeTo(self._location.name).append()
 

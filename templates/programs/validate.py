@@ -81,7 +81,9 @@ def validate(options: argparse.Namespace) -> int:
     _report(Path(options.reports), context, cases)
     failed = sorted(name for name, found in cases.items() if _fails(found))
     print(
-        f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(cases) or 'nothing to check'}"
+        f"failed: {', '.join(failed)}"
+        if failed
+        else f"passed: {', '.join(cases) or 'nothing to check'}"
     )
     _push(network.pushgateway(options.pushgateway), sources, environment, cases)
     return FAILED if failed else PASSED

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import re
+from typing import TYPE_CHECKING
 
 from mlopsc.authoring.csv_table import describe_csv
-from mlopsc.authoring.facts import TableFacts
 from mlopsc.authoring.parquet_table import describe_parquet
 from mlopsc.diagnostics.diagnostic import locate_all
 from mlopsc.diagnostics.finding import Rejected
 from mlopsc.diagnostics.printers import text
-from mlopsc.project.model import Project
 from mlopsc.project.resolve import resolve
 from mlopsc.rules import check
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Document, Source
 from mlopsc.source.yaml import read_yaml
 from mlopsc.spec.parse import parse_spec
+
+if TYPE_CHECKING:
+    from mlopsc.authoring.facts import TableFacts
+    from mlopsc.project.model import Project
 
 
 def accepted(spec: str) -> Project:
@@ -35,7 +38,7 @@ def accepted(spec: str) -> Project:
     return project
 
 
-_ENTRY = re.compile(r'^(      "?\w+"?: )[^#]*?  # (?:.*?: )?(\{type: .*\})$', re.MULTILINE)
+_ENTRY = re.compile(r'^(      "?\w+"?: )[^#\n]*?  # (?:.*?: )?(\{type: .*\})$', re.MULTILINE)
 _BELOW = re.compile(r'^(      "?\w+"?: )[^#\n]*?  # [^\n]*:\n((?: {12,}# [^\n]*\n)+)', re.MULTILINE)
 
 

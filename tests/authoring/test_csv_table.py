@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
-from authoring.specs import of_csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authoring.specs import of_csv
 from mlopsc.authoring import csv_table
 from mlopsc.authoring.csv_table import MISSING
 from mlopsc.authoring.refusal import UnusableError
@@ -117,7 +118,9 @@ def test_leading_zeros_are_remarked() -> None:
     assert "leading zeros" in (of_csv("zip,x\n01234,1\n99999,2\n").columns[0].remark or "")
 
 
-@pytest.mark.parametrize(("delimiter", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+@pytest.mark.parametrize(
+    ("delimiter", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")]
+)
 def test_other_separators_are_read_and_remarked(delimiter: str, word: str) -> None:
     table = of_csv(f"a{delimiter}b\n1,5{delimiter}2\n1,6{delimiter}3\n")
     assert [column.name for column in table.columns] == ["a", "b"]
@@ -165,7 +168,5 @@ def test_what_is_no_table_is_refused_with_a_reason(data: bytes, message: str) ->
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_described_or_refused(data: bytes) -> None:
-    try:
-        of_csv(data)
-    except UnusableError as error:
-        assert error.help
+    with suppress(UnusableError):
+        assert of_csv(data).rows

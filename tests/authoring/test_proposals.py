@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mlopsc.authoring.facts import ColumnFacts
 from mlopsc.authoring.proposals import _round_up, looks_personal, null_bound, propose
-from mlopsc.source.scalars import core_value
 from mlopsc.authoring.words import column_problem, is_name, name_from, number
+from mlopsc.source.scalars import core_value
 
 
 def facts(type_: Any, values: list[Any] | None = None, name: str = "a", **more: Any) -> ColumnFacts:
@@ -33,6 +33,7 @@ def facts(type_: Any, values: list[Any] | None = None, name: str = "a", **more: 
         (facts("int64", [1, 4, 9]), 100, {"one_of": "[1, 4, 9]"}),
         (facts("int64", [0, 1]), 100, {"one_of": "[0, 1]"}),
         (facts("int64", list(range(24))), 100, {"min": "0", "max": "23"}),
+        (facts("int64", [1, *range(5, 24)]), 1000, {"min": "1", "max": "23"}),
         (facts("int64", list(range(1, 13))), 1000, {"min": "1", "max": "12"}),
         (facts("int64", None, low=17, high=4983), 1000, {"min": "0"}),
         (facts("float32", None, low=17.5, high=4983.0), 1000, {"min": "0"}),
@@ -52,7 +53,9 @@ def facts(type_: Any, values: list[Any] | None = None, name: str = "a", **more: 
         (facts("string", None, "code", unique=True, null_share=0.1), 500, {}),
         (facts("float64", None, "x", unique=True, low=1.0, high=2.0), 500, {"min": "0"}),
         (facts("string", None, "email"), 500, {"personal": "true"}),
-        (facts("string", ["f", "m"], "gender"), 500, {"one_of": "[f, m]", "personal": "true"}),
+        (facts("string", ["f", "m"], "gender"), 500, {"personal": "true"}),
+        (facts("string", ["ito@example.com"], "contact"), 500, {"personal": "true"}),
+        (facts("string", None, "iban", unique=True), 500, {"key": "iban", "personal": "true"}),
         (facts("string", ["x"]), 500, {}),
     ],
 )  # fmt: skip
@@ -60,10 +63,18 @@ def test_proposals(column: ColumnFacts, rows: int, keys: dict[str, str]) -> None
     assert propose(column, rows).keys == keys
 
 
+def test_no_value_about_a_person_is_shown() -> None:
+    column = facts("string", ["ito@example.com"], "user_email")
+    assert propose(column, 500).remarks == ("about a person?",)
+    assert propose(facts("int64", [1931, 2001], "birth_year"), 500).remarks == ("about a person?",)
+
+
 @pytest.mark.parametrize(
     "name",
-    ["email", "customer_name", "firstName", "name", "birth_date", "phone_no", "homeAddress"]
-    + ["SSN", "iban", "last_name", "dob"],
+    [
+        *("email", "customer_name", "firstName", "name", "birth_date", "phone_no", "homeAddress"),
+        *("SSN", "iban", "last_name", "dob"),
+    ],
 )
 def test_names_about_people(name: str) -> None:
     assert looks_personal(name)

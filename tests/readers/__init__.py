@@ -74,7 +74,7 @@ READERS: tuple[Reader, ...] = (
     _reader("Kubernetes' schemas", _OBJECT, _built_in_objects),
     _reader("custom resource schemas", _OBJECT, _custom_resources),
     _reader("promtool on objects", _OBJECT, commands.rules_in_objects),
-    _reader("kubectl kustomize", r"k8s/(.+/)?kustomization\.yaml", commands.kustomize),
+    _reader("kubectl kustomize", r"(.+/)?kustomization\.yaml", commands.kustomize),
     _reader("promtool check", r"monitoring/prometheus/.+\.rules\.yml", commands.check_rules),
     _reader(
         "promtool test", r"monitoring/prometheus/.+\.rules\.test\.yml", commands.run_rule_tests
@@ -95,6 +95,7 @@ READERS: tuple[Reader, ...] = (
     _reader("CODEOWNERS", r"(\.gitlab/|docs/)?CODEOWNERS", text.codeowners),
     _reader("Dockerfile", r"(.+/)?Dockerfile(\..+)?", text.dockerfile),
     _reader("Markdown", r".+\.md", text.markdown),
+    _reader("pip", r"(.+/)?requirements\.txt", text.requirements),
     _reader("ignore file", r"(.+/)?\.[a-z]+ignore", text.ignore_file),
 )
 

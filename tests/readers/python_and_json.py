@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import tools
 from readers.commands import Said, run
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def accepted_by_its_program(root: Path, paths: list[str]) -> Said:
         if program is None:
             yield path, "no program in mlops/ reads it"
             continue
-        result = run(sys.executable, "-B", program, "--check", path, cwd=root)
+        result = run(str(tools.python("core")), "-B", program, "--check", path, cwd=root)
         if result.returncode:
             said = (result.stderr or result.stdout).strip()[-600:]
             yield path, f"{program} --check ended with {result.returncode}: {said}"

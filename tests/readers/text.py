@@ -148,3 +148,20 @@ def ignore_file(root: Path, paths: list[str]) -> Said:
         for pattern in patterns:
             if pattern != pattern.strip() or pattern in {"*", "/", "**", "!"}:
                 yield path, f"no pattern to sign: '{pattern}'"
+
+
+def requirements(root: Path, paths: list[str]) -> Said:
+    """What pip reads, by the parser pip uses: every line a requirement with a bound."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for path in paths:
+        for line in _lines(root, path):
+            if not line or line.startswith("#"):
+                continue
+            try:
+                requirement = Requirement(line)
+            except InvalidRequirement as error:
+                yield path, f"'{line}': {error}"
+                continue
+            if not requirement.specifier:
+                yield path, f"'{line}' takes any version"

@@ -51,8 +51,14 @@ class Remote:
             "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
             "PATH": f"{self.bin}:{os.environ['PATH']}",
         }  # fmt: skip
-        program(self.bin, "mlopsc", f"echo $3 > promoted && printf '%s' \"$*\" > {folder}/asked && "
-                f"sed -i \"s/version\\\": \\\"[0-9]*/version\\\": \\\"$3/\" {FACTS} && echo new > k8s.yaml")  # fmt: skip
+        program(
+            self.bin, "mlopsc",
+            'case "$1" in\n'
+            f"  promote) printf '%s' \"$*\" > {folder}/asked\n"
+            f'    sed -i "s/version\\": \\"[0-9]*/version\\": \\"$3/" {FACTS} ;;\n'
+            "  compile) echo compiled > k8s.yaml ;;\n"
+            "esac",
+        )  # fmt: skip
         self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare), cwd=folder)
         self.git("config", "receive.advertisePushOptions", "true", cwd=self.bare)
         hook = self.bare / "hooks" / "pre-receive"
@@ -93,7 +99,7 @@ class Remote:
         }  # fmt: skip
         (self.bare.parent / "bare.git").symlink_to(self.bare)
         own = {k: v for k, v in body["variables"].items() if isinstance(v, str)}
-        return sh(body["script"], self.clone, **self.environment, **given, **own | variables)
+        return sh(body["script"], self.clone, **self.environment, **(given | own | variables))
 
     def pushed(self, branch: str) -> dict[str, str]:
         names = self.git("diff", "--name-only", "main", branch, cwd=self.bare).split()
@@ -105,7 +111,9 @@ def test_a_registered_version_is_proposed_in_a_merge_request(tmp_path: Path) -> 
     result = remote.run(job("churn:promote:staging"), VERSION="16")
     assert result.returncode == 0, result.stderr
     branch = "mlopsc/promote-churn-staging"
-    assert remote.pushed(branch).keys() == {FACTS, "k8s.yaml"}
+    pushed = remote.pushed(branch)
+    assert json.loads(pushed[FACTS])["environments"]["staging"] == {"version": "16"}
+    assert pushed == {FACTS: pushed[FACTS], "k8s.yaml": "compiled\n"}
     assert (tmp_path / "asked").read_text() == "promote churn 16 --env staging"
     said = (tmp_path / "options").read_text()
     assert "merge_request.create" in said
@@ -129,7 +137,7 @@ def test_a_version_that_runs_already_proposes_nothing(tmp_path: Path) -> None:
     result = remote.run(job("churn:promote:staging"), VERSION="15")
     assert result.returncode == 0, result.stderr
     assert "staging runs churn 15 already" in result.stdout
-    assert not (tmp_path / "options").read_text().strip()
+    assert "merge_request" not in (tmp_path / "options").read_text()
 
 
 def test_without_a_version_nothing_is_proposed(tmp_path: Path) -> None:

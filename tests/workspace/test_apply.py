@@ -161,6 +161,16 @@ def test_a_plan_older_than_another_compile(tmp_path: Path) -> None:
     assert files_of(tmp_path) == AFTER
 
 
+def test_another_compile_of_other_files_is_not_forgotten(tmp_path: Path) -> None:
+    plan = plan_for(tmp_path, {"a": "a1\n"}, partial=True)
+    compile_into(tmp_path, {"b": "b1\n"}, partial=True)
+    with pytest.raises(Rejected) as caught:
+        apply(plan, str(tmp_path))
+    assert [finding.code for finding in caught.value.findings] == ["W044"]
+    compile_into(tmp_path, {})
+    assert files_of(tmp_path) == {}
+
+
 @pytest.mark.parametrize("path", ["a", "old/y", "new/x/y"])
 def test_an_edit_between_plan_and_apply_is_not_lost(tmp_path: Path, path: str) -> None:
     compile_into(tmp_path, BEFORE)

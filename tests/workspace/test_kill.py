@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +23,6 @@ def test_killed_at_every_step(scenario: str, tmp_path: Path) -> None:
         command, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    once, twice = map(int, done.stdout.split())
-    assert once > 30
-    assert twice > 30
+    deaths = [int(count) for count in done.stdout.split()]
+    assert len(deaths) == 3
+    assert min(deaths) >= 20

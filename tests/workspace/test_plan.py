@@ -223,6 +223,18 @@ class TestPartial:
         compile_into(project, AFTER)
         assert files_of(project) == AFTER
 
+    def test_after_a_compile_that_was_stopped(self, project: Path) -> None:
+        (project / "k8s/b.yaml").write_text("b2\n")
+        lock = read_lock(str(project))
+        writing = {"k8s/b.yaml": digest(b"b2\n"), "k8s/new.yaml": digest(b"n\n")}
+        (project / "mlops.lock").write_bytes(lock_text(Lock("1", lock.inputs, lock.files, writing)))
+        plan = compile_into(project, {"a.yaml": "a2\n"}, partial=True)
+        assert plan.journal.is_ours("k8s/b.yaml", digest(b"b2\n"))
+        assert read_lock(str(project)).files.keys() == BEFORE.keys()
+        assert read_lock(str(project)).files["k8s/b.yaml"] == digest(b"b2\n")
+        compile_into(project, {})
+        assert files_of(project) == {}
+
     def test_an_edit_elsewhere_is_no_concern(self, project: Path) -> None:
         (project / "k8s/c.yaml").write_text("mine\n")
         assert not compile_into(project, {"a.yaml": "a2\n"}, partial=True).findings

@@ -211,5 +211,6 @@ def _instead(table: TableFacts) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    shown = [shown(name) for name in names[:_MOST_LISTED]]
-    return ", ".join(shown) + (", …" if len(names) > _MOST_LISTED else "")
+    return ", ".join(map(shown, names[:_MOST_LISTED])) + (
+        ", …" if len(names) > _MOST_LISTED else ""
+    )

@@ -40,13 +40,14 @@ MISSING: Final = frozenset(
 _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "1": True}
 _FALSEHOOD: Final = {"false": False, "False": False, "FALSE": False, "0": False}
 
-_Kind = Literal["bit", "int", "bool", "float", "date", "time", "local", "zoned", "text"]
+_Kind = Literal["bit", "int", "hex", "bool", "float", "date", "time", "local", "zoned", "text"]
 _DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK: Final = "[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?)?"
 _SHAPES: Final = re.compile(
     rf"""
       (?P<bit> [01] )
-    | (?P<int> -?[0-9]+ | 0[xX][0-9A-Fa-f]{{1,16}} )
+    | (?P<int> -?[0-9]+ )
+    | (?P<hex> 0[xX][0-9A-Fa-f]{{1,16}} )
     | (?P<bool> true | True | TRUE | false | False | FALSE )
     | (?P<float> [-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
         | [-+]?(?:[iI]nf(?:inity)?|INF(?:INITY)?) )
@@ -59,6 +60,8 @@ _SHAPES: Final = re.compile(
 )
 _TOGETHER: Final[dict[frozenset[str], _Kind]] = {
     frozenset({"bit", "int"}): "int",
+    frozenset({"bit", "hex"}): "hex",
+    frozenset({"hex", "int"}): "hex",
     frozenset({"bit", "bool"}): "bool",
     frozenset({"bit", "float"}): "float",
     frozenset({"int", "float"}): "float",
@@ -66,13 +69,15 @@ _TOGETHER: Final[dict[frozenset[str], _Kind]] = {
 }
 """What two kinds of text are in one column; any other two are text."""
 _TYPES: Final[dict[str, ColumnType]] = {
-    "bit": "int64", "int": "int64", "bool": "bool", "float": "float64",
+    "bit": "int64", "int": "int64", "hex": "int64", "bool": "bool", "float": "float64",
     "local": "timestamp", "zoned": "timestamp", "text": "string",
 }  # fmt: skip
 _NO_TYPE: Final = {
     "date": "days without a time; write them as timestamps (2013-01-31 00:00:00)",
     "time": "times without a day; write them as timestamps or as numbers",
 }
+_WHOLE: Final = re.compile("-?[0-9]{1,18}(?:,-?[0-9]{1,18})*")
+_PADDED: Final = re.compile(r"[ \t]*-?0[0-9]")
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -192,13 +197,20 @@ def _check_names(header: list[str] | None, file: str) -> None:
             f"{file} has no header",
             "begin it with a line that names the columns",
         )
-    values = [name for name in header if name and (_kind(name) != "text" or name in MISSING)]
+    values = [name for name in header if _is_value(name)]
     if values:
         raise UnusableError(
             f"{file} has no header: its first line holds {quoted(values[0])}, which is a value",
             "begin it with a line that names the columns",
         )
     check_header(header, file)
+
+
+def _is_value(name: str) -> bool:
+    """Whether the text of a header is one no person would call a column: 7, 2013-01-01, NA."""
+    if name in MISSING:
+        return name != "" and not name.islower()
+    return _kind(name) not in ("text", "bool") and any(map(str.isdigit, name))
 
 
 def _look_at(columns: list[_Column], rows: Iterator[list[str]]) -> int:
@@ -241,12 +253,11 @@ def _exists(text: str, kind: str) -> bool:
 
 def _whole(text: str) -> int:
     bare = text.strip(" \t")
+    if bare[:2] in ("0x", "0X"):  # 64 bits, the highest of which is the sign
+        bits = int(bare, 16)
+        return bits - 2**64 if bits >= 2**63 else bits
     # A longer one is no int64, and Python refuses to read numbers of thousands of digits.
-    return int(bare, 16 if bare[:2] in ("0x", "0X") else 10) if len(bare) < 100 else 2**63  # noqa: PLR2004
-
-
-def _number(text: str) -> float:
-    return _whole(text) if _kind(text) in ("bit", "int") else float(text)
+    return int(bare) if len(bare) < 100 else 2**63  # noqa: PLR2004
 
 
 @dataclass(slots=True)
@@ -273,13 +284,15 @@ class _Column:
         self.tally.add(different, len(texts) - missing)
         if self.kind == "text":
             return
-        kinds = {_kind(text) for text in different}
+        # Most columns of numbers are whole ones: one match says it of a whole stretch.
+        whole = self.kind in ("int", "hex") and _WHOLE.fullmatch(",".join(different))
+        kinds: set[_Kind] = {"int"} if whole else {_kind(text) for text in different}
         for kind in sorted(kinds if self.kind is None else kinds | {self.kind}):
             self.kind = kind if self.kind in (None, kind) else self._both(kind)
-        if self.kind in ("bit", "int", "float"):
-            numbers = [_number(text) for text in different]
+        if self.kind in ("bit", "int", "hex", "float"):
+            numbers = [self._number(text) for text in different]
             self.low, self.high = min(self.low, *numbers), max(self.high, *numbers)
-            self.padded |= any(re.match(r"\s*-?0[0-9]", text) for text in different)
+            self.padded |= any(map(_PADDED.match, different))
 
     def _both(self, kind: _Kind) -> _Kind:
         assert self.kind is not None  # noqa: S101 (the first kind is taken as it is)
@@ -315,4 +328,9 @@ class _Column:
         if type_ == "bool":
             known = _TRUTH | _FALSEHOOD
             return tuple(sorted({known[str(text).strip(" \t")] for text in texts}))
-        return tuple(sorted({_number(str(text)) for text in texts}))
+        return tuple(sorted({self._number(str(text)) for text in texts}))
+
+    def _number(self, text: str) -> float:
+        if self.kind == "float":
+            return float(text)
+        return _whole(text) if self.kind == "hex" else int(text)

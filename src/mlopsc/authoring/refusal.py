@@ -12,8 +12,12 @@ class UnusableError(Exception):
         usage: whether it is about the command line rather than about the data.
     """
 
-    def __init__(self, message: str, help_: str, *, usage: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, help_: str, usage: bool = False) -> None:
+        super().__init__(message, help_, usage)  # all of them: it travels between processes
         self.message = message
         self.help = help_
         self.usage = usage
+
+    def __str__(self) -> str:
+        """The message alone."""
+        return self.message

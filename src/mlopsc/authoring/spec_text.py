@@ -98,26 +98,28 @@ def spec_text(table: TableFacts, choices: Choices) -> str:
 def _top(table: TableFacts) -> list[str]:
     if table.rows is None:
         return ["# A first spec. `mlopsc check` says what is wrong and what could come next."]
-    rows = f"{table.rows:,} rows" if table.whole else f"the first {table.rows:,} rows"
+    rows = f"{table.rows:,} row{'s' if table.rows > 1 else ''}"
+    seen = rows if table.whole else f"the first {rows}"
     text = (
-        f"A first spec, from {rows} of {table.location}. Types, and how much may be missing,"
-        " follow the file. Behind # stands what else was seen; the {…} there is a proposal: to"
-        " accept it, write it in the place of the type. `mlopsc check` says what is wrong and what"
+        f"A first spec, from {seen} of {table.location}. Types, and how much may be missing,"
+        " follow the file. A comment says what else was seen, and proposes: to accept its {…}, write"
+        " it in the place of the type. `mlopsc check` says what is wrong and what"
         " could come next."
     )
     return _comment(text, "")
 
 
 def _comment(text: str, indent: str, then: str = "") -> list[str]:
-    """A comment, wrapped; lines after the first are indented by `then` too."""
-    return textwrap.wrap(
-        text,
+    """A comment, wrapped, but not inside `code`; later lines are indented by `then` too."""
+    lines = textwrap.wrap(
+        re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text),
         _WIDTH,
         initial_indent=f"{indent}# ",
         subsequent_indent=f"{indent}# {then}",
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace("\0", " ") for line in lines]
 
 
 # --- the source --------------------------------------------------------------------------------
@@ -216,9 +218,10 @@ def _aligned(entries: list[Entry]) -> Iterator[str]:
 
 
 def _wrapped(proposal: str, indent: str) -> list[str]:
-    """A proposal over several comment lines, broken between values and never inside a text."""
+    """A proposal over several comment lines, broken between values and nowhere else."""
     held = re.sub(r'"(?:[^"\\]|\\.)*"', lambda text: text[0].replace(" ", "\0"), proposal)
-    return [line.replace("\0", " ") for line in _comment(held, indent, " ")]
+    held = re.sub(r"(?<!,) ", "\0", held)
+    return _comment(held, indent, " ")
 
 
 # --- the model ---------------------------------------------------------------------------------

@@ -305,9 +305,9 @@ def _described(path: str, folder: str) -> TableFacts:
         stream.seek(0)
         lower = path.lower()
         if lower.endswith(_PARQUET) or (magic == b"PAR1" and not lower.endswith(".csv")):
-            from mlopsc.authoring.parquet_table import describe_parquet
+            from mlopsc.authoring.apart import describe_parquet_apart
 
-            return describe_parquet(stream, shown(path), location)
+            return describe_parquet_apart(path, shown(path), location)
         if lower.endswith(".csv"):
             from mlopsc.authoring.csv_table import describe_csv
 

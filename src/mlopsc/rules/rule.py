@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, TypeAlias
 from mlopsc.diagnostics.finding import Finding, Note, Path, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mlopsc.project.model import Project
 
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A place for a hit: the key of the mapping at `path`, for what is wrong with all of it.
+
+    The place of a mapping itself is its first entry, which is seldom what a rule is about.
+    """
+
+    path: Path
+
+
 Hit: TypeAlias = (
-    "tuple[str, Path] | tuple[str, Path, str] | tuple[str, Path, str, tuple[Note, ...]]"
+    "tuple[str, Path | Key] | tuple[str, Path | Key, str]"
+    " | tuple[str, Path | Key, str, tuple[Note, ...]]"
 )
-"""What a rule yields: message, path, and what would be right."""
+"""What a rule yields: message, place, and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +41,12 @@ class Rule:
 
     def findings(self, project: Project) -> Iterator[Finding]:
         """Everything in `project` that this rule objects to."""
-        for message, at, *rest in self.look(project):
+        for message, place, *rest in self.look(project):
+            on_key = isinstance(place, Key)
+            at = place.path if isinstance(place, Key) else place
             help_ = rest[0] if rest else None
             notes = rest[1] if len(rest) > 1 else ()
-            yield Finding(self.code, message, at, help_, notes, self.severity)  # type: ignore[arg-type]
+            yield Finding(self.code, message, at, help_, notes, self.severity, on_key)  # type: ignore[arg-type]
 
 
 def rule(
@@ -44,3 +58,42 @@ def rule(
         return Rule(code, severity, (look.__doc__ or "").strip().splitlines()[0], look)
 
     return label
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something in the spec that asks for what is missing: who it is, and where it stands."""
+
+    who: str
+    at: Path | Key
+
+
+_NAMED = 3  # of those who need a missing line too; a hundred models would only be noise
+
+
+def missing(needs: Iterable[Need], what: str, help_: str) -> Iterator[Hit]:
+    """One hit for one missing line, however many ask for it: at the first, with notes of the others.
+
+    The message reads `WHO, and WHAT`.
+    """
+    found = list(needs)
+    if not found:
+        return
+    notes = [_note(need) for need in found[1 : _NAMED + 1]]
+    unnamed = len(found) - 1 - _NAMED
+    if unnamed > 0:
+        notes.append(Note(f"{unnamed} more need it, too"))
+    yield f"{found[0].who}, and {what}", found[0].at, help_, tuple(notes)
+
+
+def _note(need: Need) -> Note:
+    on_key = isinstance(need.at, Key)
+    at = need.at.path if isinstance(need.at, Key) else need.at
+    return Note(f"{need.who}, too,", at, on_key=on_key)
+
+
+def spelled(value: float | str) -> str:
+    """A number or a text of the spec, as a spec writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"'{value}'" if isinstance(value, str) else f"{value:.12g}"

@@ -328,7 +328,6 @@ def _evaluation(project: Project, model: Model, evaluation: Evaluation) -> Field
         "slices": slices,
         "fairness": fairness,
         "columns": [_column(c, at) for c, at in _only_for_the_gate(model, evaluation).values()],
-        "joined": [],  # the language lets a slice name a feature or a column of the target's source
         "groups": groups,
         "min_slice_rows": traced(SLICE_ROWS, decision("programs_slice_rows")),
         "spec": spec_text(evaluation.origin),

@@ -154,7 +154,7 @@ class _Planner:
                 if seen.what == "file" and digest(seen.data) == self.lock.writing[path]:
                     recorded = self.lock.writing[path]
             if recorded is not None:
-                self.files[path] = recorded
+                self.files[path] = self.present[path] = recorded
 
     def _leaving(self, path: str, *, in_the_way: bool) -> None:
         seen = self._look(path)

@@ -81,7 +81,6 @@ MODEL: Json = {
         "slices": [],
         "fairness": [],
         "columns": [],
-        "joined": [],
         "groups": [],
         "min_slice_rows": 20,
         "spec": "models.delay.evaluation",

@@ -208,26 +208,38 @@ def test_every_example_gets_what_was_known_then(joined: Project) -> None:
 def test_rows_of_one_time_and_key_all_survive(joined: Project) -> None:
     """Feast's file store drops rows that agree in time and in the keys joined so far."""
     frame = flights(300).assign(at=pd.Timestamp("2013-02-01 01:30"), origin="JFK")
-    facts_features = _features(joined)
-    found = joins.join(
-        frame, "at", facts_features, lambda name: (_source(joined, name), "production")
-    )
+    found = joins.join(frame, "at", _features(joined))
     assert len(found) == 300
     np.testing.assert_allclose(found["per_seat"], expected(frame)["per_seat"], rtol=1e-6)
 
 
-def test_portions_give_the_same_answer(joined: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = flights(200).assign(origin="LGA")
-    whole = joins.join(
-        frame, "at", _features(joined), lambda name: (_source(joined, name), "production")
+def test_a_value_out_of_its_ttl_takes_no_other_value_along(joined: Project) -> None:
+    """Feast's file store drops a row whose key has feature rows, but none within the ttl."""
+    frame = flights(50).assign(at=pd.Timestamp("2013-06-03"), origin="JFK")
+    found = joins.join(frame, "at", _features(joined))
+    assert found["temp"].isna().all()
+    assert found["seats"].notna().all()
+    edge = joins.join(frame.assign(at=pd.Timestamp("2013-06-02")), "at", _features(joined))
+    assert edge["temp"].notna().all()  # exactly a day old: the ttl counts in
+
+
+def test_files_and_stores_are_joined_alike(joined: Project) -> None:
+    """Feast's own retrieval, on rows that its file store does not lose."""
+    frame = flights(400).assign(origin="LGA").drop_duplicates("at").reset_index(drop=True)
+    asked = frame[["origin", "plane", "distance"]].assign(
+        event_timestamp=frame["at"].dt.tz_localize("UTC")
     )
-    monkeypatch.setattr(
-        joins, "MERGED_ROWS", 60_000
-    )  # about five portions of 200 rows with 1,209 hours each
-    parts = joins.join(
-        frame, "at", _features(joined), lambda name: (_source(joined, name), "production")
-    )
-    pd.testing.assert_frame_equal(parts, whole)
+    store = joins.open_store("feature_repo")
+    service = store.get_feature_service("delay")
+    by_feast = joins._from_store(store, service, asked, ["origin", "plane"])
+    by_us = joins._from_files(store, service, asked)
+    columns = ["temp", "seats", "per_seat"]
+    pd.testing.assert_frame_equal(by_us[columns], by_feast[columns], check_dtype=False, rtol=1e-6)
+    twice = pd.concat([asked, asked.iloc[::-1]])
+    again = joins._from_store(store, service, twice, ["origin", "plane"])
+    assert list(again.index) == list(twice.index)
+    once = by_feast["seats"].to_numpy()
+    np.testing.assert_array_equal(again["seats"].to_numpy(), np.concatenate([once, once[::-1]]))
 
 
 def test_keys_without_features_are_empty_and_a_broken_join_is_refused(
@@ -242,22 +254,6 @@ def test_keys_without_features_are_empty_and_a_broken_join_is_refused(
     joined.table(frame.assign(origin="EWR"))
     assert dataset.main(["--model", "delay", "--data", "out"]) == 1
     assert "feature 'temp' is empty in all" in capsys.readouterr().err
-
-
-def test_evaluation_field_from_feast(joined: Project) -> None:
-    """A column of a slice that only a view has, and that the model does not see."""
-    joined.model["features"]["joined"] = [joined.model["features"]["joined"][0]]
-    joined.model["evaluation"] |= {
-        "columns": [
-            {"name": "seats", "type": "int64", "spec": "models.delay.evaluation.slices[0]"}
-        ],
-        "joined": ["fit:seats"],
-    }
-    joined.write()
-    assert dataset.main(["--model", "delay", "--data", "out"]) == 0
-    only_gate = pd.read_parquet(joined.folder / "out/evaluation.parquet")
-    assert only_gate["seats"].notna().all()
-    assert "seats" not in all_rows(joined)
 
 
 def test_cut_wires(joined: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,9 +322,3 @@ def _features(project: Project) -> Any:
     from mlops.facts import read_model
 
     return read_model(project.folder / "mlops", "delay").features
-
-
-def _source(project: Project, name: str) -> Any:
-    from mlops.facts import read_source
-
-    return read_source(project.folder / "mlops", name)

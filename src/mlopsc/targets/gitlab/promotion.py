@@ -44,6 +44,7 @@ git config user.email "mlopsc@noreply.$CI_SERVER_HOST"
 git fetch --quiet --depth 1 origin "$CI_DEFAULT_BRANCH"
 git checkout --quiet -B "$BRANCH" FETCH_HEAD
 mlopsc promote "$MODEL" "$VERSION" --env "$TO"
+mlopsc compile
 git add --update
 sed -n 's/^[0-9a-f]\\{{64\\}}  //p' {conventions.LOCK_FILE} | git add --pathspec-from-file=-
 if git diff --cached --quiet; then

@@ -178,7 +178,7 @@ def _training_jobs(project: Project, model: Model) -> dict[str, Body]:
     if made is None:
         return dict(images.model_jobs(project, model))
     environment = in_environment(project, made.environment)
-    folder = f"$CI_PROJECT_DIR/build/{model.name}"
+    folder = f"build/{model.name}"  # as in dvc.yaml; jobs start in the project's folder
     shared = services(environment)
     judged = [model.evaluation.origin] if model.evaluation is not None else []
     variables: dict[str, Body] = {

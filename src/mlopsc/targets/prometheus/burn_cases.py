@@ -12,7 +12,7 @@ from mlopsc.project.alerting.rules import Burning, Indicator, RuleSet
 from mlopsc.project.conventions import object_name
 from mlopsc.targets.prometheus.cases import HALF_HOUR, MINUTE, OTHER, Case, Fired, others
 from mlopsc.targets.prometheus.sample_labels import fitting, matchers, unfit
-from mlopsc.targets.prometheus.traffic import Traffic
+from mlopsc.targets.prometheus.traffic import Phase, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,11 +99,11 @@ class _Tested:
             yield from self._too_short(burn)
         yield from self._few()
         yield self._case(
-            "no traffic", Traffic(HALF_HOUR // _SAMPLES, ((_SAMPLES, 0.0),), volume=0), []
+            "no traffic", Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, 0.0),), volume=0), []
         )
 
     def _steady(self, name: str, share: float) -> Iterator[Case]:
-        yield from self._expected(name, Traffic(HALF_HOUR // _SAMPLES, ((_SAMPLES, share),)))
+        yield from self._expected(name, Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, share),)))
 
     def _over(self, burn: Burn) -> Iterator[Case]:
         """Everything failed, and then nothing for longer than the short window."""
@@ -122,7 +122,7 @@ class _Tested:
     def _few(self) -> Iterator[Case]:
         for failures in (MINIMUM_FAILURES - 1, MINIMUM_FAILURES):
             firing = self.burns if failures == MINIMUM_FAILURES else []
-            traffic = Traffic(MINUTE, ((failures, 1.0),), volume=1)
+            traffic = Traffic(MINUTE, (Phase(failures, 1.0),), volume=1)
             yield self._case(f"{failures} of {failures} requests", traffic, firing)
 
     def _expected(self, name: str, traffic: Traffic) -> Iterator[Case]:
@@ -164,10 +164,14 @@ class _Tested:
         bound = bucket((self._latency or 0) / known.unit, known.buckets) or 0.0
         requests = {**self._scraped, **fitting(known.matchers)}
         within = {**requests, **fitting(upper_bound(bound))}
+        everything = {**requests, "le": "+Inf"}
+        every, metric = traffic.every(), f"{known.latency}_bucket"
         return {
-            selector(f"{known.latency}_bucket", equals(within)): traffic.good(),
-            selector(f"{known.latency}_count", equals(requests)): traffic.every(),
-            **others(f"{known.latency}_count", requests, traffic.every(), self._identifying),
+            selector(metric, equals(within)): traffic.good(),
+            selector(metric, equals(everything)): every,
+            **others(metric, within, every, self._identifying),
+            selector(f"{known.latency}_count", equals(requests)): every,
+            **others(f"{known.latency}_count", requests, every, self._identifying),
         }
 
     @property
@@ -187,27 +191,37 @@ def _aligned(interval: int, first: int, share: float, second: int, then: float) 
     """Two phases, counted in short windows; the first lasts longer, to end at a full half hour."""
     last = second * _SAMPLES
     every = _until_half_hour(interval, first * _SAMPLES + last)
-    return Traffic(interval, ((every - last, share), (last, then)))
+    return Traffic(interval, (Phase(every - last, share), Phase(last, then)))
 
 
 def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
     """Each recorded window is as long as its name says, measured with the traffic inside it.
 
-    Half of the window fails; so does everything before it, which a longer window would see.
+    The second half of the window fails; so does what is just before it, which a longer window would
+    see. The first half has three times as many events, so that neither side of the ratio may be of
+    another window.
     """
     windows = sorted({w for one in tested for burn in one.burns for w in (burn.short, burn.long)})
     for window in windows:
         interval = window // _WHOLE
         before = _until_half_hour(interval, _LEAST_BEFORE + _WHOLE) - _WHOLE
         half = _WHOLE // 2
-        traffic = Traffic(interval, ((before, 1.0), (half, 0.0), (half, 1.0)))
+        traffic = Traffic(
+            interval,
+            (
+                Phase(before - before // 2, 0.0),
+                Phase(before // 2, 1.0),
+                Phase(half, 0.0, weight=3),
+                Phase(half, 1.0),
+            ),
+        )
         recording = [one for one in tested if any(window in (b.short, b.long) for b in one.burns)]
         series = {name: text for one in recording for name, text in one.series(traffic).items()}
         case = Case(rules, f"windows of {duration(window)}", series, interval, HALF_HOUR)
         for one in recording:
             own = f"{{{equals(rules.identity)}}}"
             ratio = one.indicator.ratio(duration(window))
-            case.measure(traffic.end, f"abs({ratio}{own} - 0.5) < bool 0.03", rules.identity)
+            case.measure(traffic.end, f"abs({ratio}{own} - 0.25) < bool 0.02", rules.identity)
             if any(burn.long == window for burn in one.burns):
                 count = one.indicator.count(duration(window))
                 failed = half * traffic.volume

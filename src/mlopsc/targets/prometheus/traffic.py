@@ -25,21 +25,30 @@ _VOLUME: Final = 10**6
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """So many samples, in each of which `share` of the events are bad; `weight` times as many events."""
+
+    samples: int
+    share: Share
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
-    """Events at every `interval`, in phases of (samples, share of bad ones)."""
+    """Events at every `interval`, phase after phase."""
 
     interval: Seconds
-    phases: Sequence[tuple[int, Share]]
+    phases: tuple[Phase, ...]
     volume: int = _VOLUME
 
     @property
     def end(self) -> Seconds:
         """The moment of the last sample."""
-        return self.interval * sum(samples for samples, _ in self.phases)
+        return self.interval * sum(phase.samples for phase in self.phases)
 
     def every(self) -> str:
         """The counter of all events, in promtool's notation."""
-        return _notation(self.phases, [self.volume for _ in self.phases])
+        return _notation(self.phases, self._steps())
 
     def bad(self) -> str:
         """The counter of bad events."""
@@ -47,7 +56,8 @@ class Traffic:
 
     def good(self) -> str:
         """The counter of the others."""
-        return _notation(self.phases, [self.volume - step for step in self._bad_steps()])
+        steps = zip(self._steps(), self._bad_steps(), strict=True)
+        return _notation(self.phases, [every - bad for every, bad in steps])
 
     def firing(self, burns: Iterable[Burn], objective: Share) -> list[Burn] | None:
         """The lines of the table that burn at the end; None where it is too close to tell."""
@@ -71,20 +81,24 @@ class Traffic:
 
     def _ratio(self, window: Seconds, closed: int) -> float:
         """The share over the last `window`; Prometheus 2 counts a sample on its far edge too."""
-        steps = [step for (samples, _), step in zip(self.phases, self._bad_steps(), strict=True)
-                 for _ in range(samples)]  # fmt: skip
-        covered = min(window // self.interval - 1 + closed, len(steps))
-        if covered < 1:
-            return 0.0
-        return sum(steps[-covered:]) / (covered * self.volume)
+        every, bad = self._each(self._steps()), self._each(self._bad_steps())
+        covered = min(window // self.interval - 1 + closed, len(every))
+        return sum(bad[-covered:]) / sum(every[-covered:]) if covered > 0 else 0.0
+
+    def _each(self, steps: Sequence[int]) -> list[int]:
+        pairs = zip(self.phases, steps, strict=True)
+        return [step for phase, step in pairs for _ in range(phase.samples)]
+
+    def _steps(self) -> list[int]:
+        return [self.volume * phase.weight for phase in self.phases]
 
     def _bad_steps(self) -> list[int]:
-        return [round(self.volume * share) for _, share in self.phases]
+        return [round(self.volume * phase.weight * phase.share) for phase in self.phases]
 
 
-def _notation(phases: Sequence[tuple[int, Share]], steps: Sequence[int]) -> str:
+def _notation(phases: Sequence[Phase], steps: Sequence[int]) -> str:
     """`1000 1010+10x4 1050+0x9`: promtool's `a+bxn` is a and n further samples."""
-    lengths = [samples for samples, _ in phases]
+    lengths = [phase.samples for phase in phases]
     gains = [length * step for length, step in zip(lengths, steps, strict=True)]
     starts = accumulate(gains, initial=_START)
     parts = [

@@ -1,0 +1,69 @@
+"""Predictions of a registered version, for tables instead of requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from mlops.network import retried
+from mlops.outcome import CannotRun, Failed
+
+if TYPE_CHECKING:
+    from mlops.facts import ModelFacts
+    from mlops.registry import Versions
+
+
+def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFrame) -> pd.Series:
+    """The version's prediction for each row, named after the spec's `prediction`.
+
+    Any model that MLflow can load as a Python function will do; its `predict` is given the features in
+    the order of the training data and answers what belongs in the prediction column.
+    """
+    if facts.registry is None:
+        raise CannotRun("scoring needs a model registry: add services.mlflow to mlops.yaml")
+    address = f"models:/{facts.registry.name}/{version}"
+    from mlflow.exceptions import MlflowException
+
+    versions.version(version, facts.spec)
+    try:
+        model = retried(
+            f"MLflow {versions.address}",
+            lambda: versions.mlflow.pyfunc.load_model(address),
+            _is_outage,
+        )
+    except (MlflowException, OSError) as error:
+        raise CannotRun(
+            f"{address} is no MLflow model: training must save one in model/: {error}"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise CannotRun(
+            f"{address} needs the package {error.name}: score in the image that trains"
+        ) from None
+    given = rows[[column.name for column in facts.features.all]]
+    try:
+        answer = model.predict(given)
+    except Exception as error:  # whatever a model raises says that it and the features do not fit
+        raise Failed(
+            f"version {version} cannot predict these rows: {type(error).__name__}: {error}"
+        ) from error
+    return _as_column(answer, facts.prediction, rows)
+
+
+def _is_outage(error: Exception) -> bool:
+    """A missing file is an OSError too, and will be missing the next time."""
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+
+
+def _as_column(answer: object, name: str, rows: pd.DataFrame) -> pd.Series:
+    if isinstance(answer, pd.DataFrame):
+        column = name if name in answer else answer.columns[0] if len(answer.columns) == 1 else None
+        if column is None:
+            raise Failed(
+                f"the model answers the columns {list(answer.columns)}, none of them is '{name}'"
+            )
+        answer = answer[column]
+    values = np.asarray(answer).reshape(len(rows), -1) if len(rows) else np.empty((0, 1))
+    if values.shape[1] != 1:
+        raise Failed(f"the model answers {values.shape[1]} numbers a row, '{name}' is one")
+    return pd.Series(values[:, 0], index=rows.index, name=name)

@@ -1,0 +1,154 @@
+"""A rule that is changed by one word, number or label must fail the test beside it.
+
+Not changed here: what a user's own query computes (nobody knows what it should give), `or vector(0)`
+and `> 0` in recordings (they decide what a dashboard shows of no traffic, not what an alert says), and
+`>` for `>=` between two floats that are computed.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlopsc.targets import prometheus
+from targets.alerting_projects import dump, failed_tests, files, project
+from mlopsc.artifacts.draft import CopyDraft
+
+Rule = dict[str, Any]
+FOLDER = "monitoring/prometheus/production/"
+
+_NUMBER = re.compile(r"(?<![\w\"\[.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w\"\].])")
+_MATCHER = re.compile(r"\w+(?:=~|!~|!=|=)\"[^\"]*\",?")
+_WINDOW = re.compile(r"\[(\w+)\]")
+_RECORDED = re.compile(r":(ratio_rate|increase)\w+")
+
+
+def _replaced(text: str, found: re.Match[str], new: str) -> str:
+    return (text[: found.start()] + new + text[found.end() :]).replace(",}", "}")
+
+
+def _expressions(expr: str, *, recording: bool) -> Iterator[tuple[str, str]]:
+    """(what was done, the expression after it)."""
+    for found in _MATCHER.finditer(expr):
+        yield f"without {found[0]}", _replaced(expr, found, "")
+    for found in _WINDOW.finditer(expr):
+        for other in ("1m", "9d"):
+            yield f"{found[0]} → {other}", _replaced(expr, found, f"[{other}]")
+    if recording:
+        return
+    for found in _NUMBER.finditer(expr):
+        value = float(found[0])
+        steps = (value - 1, value + 1) if value == 3 else (value * 0.95 - 1e-4, value * 1.05 + 1e-4)
+        for changed in steps:
+            yield f"{found[0]} → {changed:g}", _replaced(expr, found, f"{changed!r}")
+    for found in _RECORDED.finditer(expr):
+        yield f"{found[0]} → 5m", _replaced(expr, found, f":{found[1]}99m")
+    for sign, others in ((" > ", (" < ",)), (" < ", (" > ",)), (" >= ", (" < ", " > "))):
+        for found in re.finditer(sign, expr):
+            for other in others:
+                yield f"{sign}→{other}", _replaced(expr, found, other)
+    if "ratio_rate" not in expr and "time()" not in expr:
+        for sign in (" > ", " < "):
+            for found in re.finditer(sign, expr):
+                yield f"{sign}or equal", _replaced(expr, found, f"{sign.rstrip()}= ")
+    for found in re.finditer(r"\band\b", expr):
+        yield "and → or", _replaced(expr, found, "or")
+    for found in re.finditer(r"\b(absent|min|max)\(", expr):
+        yield f"without {found[1]}", _replaced(expr, found, "(")
+
+
+def _mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    def changed(edit: Callable[[Rule], object]) -> Rule:
+        mutant = copy.deepcopy(rule)
+        edit(mutant)
+        return mutant
+
+    recording = "record" in rule
+    user_query = recording and ":ratio_rate" not in rule["record"] and ":increase" not in rule["record"]
+    if user_query:
+        return
+    for what, expr in _expressions(rule["expr"], recording=recording):
+        yield what, changed(lambda mutant, expr=expr: mutant.update(expr=expr))  # type: ignore[misc]
+    for label in rule["labels"]:
+        yield f"label {label} changed", changed(lambda m, n=label: m["labels"].update({n: "other"}))  # type: ignore[misc]
+        yield f"label {label} gone", changed(lambda m, n=label: m["labels"].pop(n))  # type: ignore[misc]
+    for text in rule.get("annotations", {}):
+        yield f"{text} changed", changed(lambda m, n=text: m["annotations"].update({n: "other"}))  # type: ignore[misc]
+    if "for" in rule:
+        yield "without for", changed(lambda mutant: mutant.pop("for"))
+        for other in ("1m", "9d"):
+            yield f"for {other}", changed(lambda m, n=other: m.update({"for": n}))  # type: ignore[misc]
+    elif not recording:
+        yield "with for", changed(lambda mutant: mutant.update({"for": "1h"}))
+
+
+def _relevant(rule: Rule, tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the tests say of the rule, and nothing of the others, which could only pass."""
+    if "record" in rule:
+        window = re.sub(r".*(?:ratio_rate|increase)", "", rule["record"])
+        return [test for test in tests if test["name"] == f"windows of {window}"]
+    found = []
+    slo = rule["labels"].get("slo", "")
+    for test in tests:
+        cases = test.get("alert_rule_test", [])
+        own = [case for case in cases if case["alertname"] == rule["alert"]]
+        if own and (not slo or test["name"].startswith(slo)):
+            found.append({**test, "alert_rule_test": own})
+    return found
+
+
+def _alone(rules: dict[str, Any], group: int, position: int, mutant: Rule) -> dict[str, Any]:
+    """The rules with the mutant in place, without those that have nothing to do with it."""
+    kept = copy.deepcopy(rules)
+    kept["groups"][group]["rules"][position] = mutant
+    kind = rules["groups"][group]["rules"][position].get("alert")
+    burning = kind in {None, "ModelErrorBudgetBurn"}
+    for content in kept["groups"]:
+        content["rules"] = [
+            rule
+            for rule in content["rules"]
+            if rule is mutant or rule.get("alert") == kind or (burning and "record" in rule)
+        ]
+    kept["groups"] = [content for content in kept["groups"] if content["rules"]]
+    return kept
+
+
+def test_no_change_of_a_rule_goes_unnoticed(tmp_path: Path) -> None:
+    drafts = prometheus.emit(project())
+    texts = files(draft for draft in drafts if not isinstance(draft, CopyDraft))
+    names: dict[str, str] = {}
+    tests: list[Path] = []
+    for subject in ("churn", "all-models"):
+        rules = yaml.safe_load(texts[f"{FOLDER}{subject}.rules.yml"])
+        suites = [
+            yaml.safe_load(text)
+            for path, text in texts.items()
+            if re.fullmatch(rf"{FOLDER}{subject}(\.hours)?\.rules\.test\.yml", path)
+        ]
+        for group, position, what, mutant in _all_mutants(rules):
+            folder = tmp_path / str(len(names))
+            rule = rules["groups"][group]["rules"][position]
+            names[folder.name] = f"{rule.get('alert') or rule['record']} {rule['labels']}: {what}"
+            dump(folder / f"{subject}.rules.yml", _alone(rules, group, position, mutant))
+            for number, suite in enumerate(suites):
+                relevant = _relevant(rule, suite["tests"])
+                if relevant:
+                    test = folder / f"{number}.rules.test.yml"
+                    dump(test, {**suite, "tests": relevant})
+                    tests.append(test)
+    failed = {path.parent.name for path in failed_tests(tests, tmp_path / "report.xml")}
+    survivors = [name for folder, name in names.items() if folder not in failed]
+    assert len(names) > 300
+    assert survivors == []
+
+
+def _all_mutants(rules: dict[str, Any]) -> Iterator[tuple[int, int, str, Rule]]:
+    for group, content in enumerate(rules["groups"]):
+        for position, rule in enumerate(content["rules"]):
+            for what, mutant in _mutants(rule):
+                yield group, position, what, mutant
