@@ -11,8 +11,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from artifacts.hostile import HOSTILE
 from hypothesis import strategies as st
+
+from artifacts.hostile import HOSTILE
 from mlopsc.project.metrics import METRICS
 from mlopsc.project.runtimes import RUNTIMES
 
@@ -240,7 +241,7 @@ class Maker:
             source["kafka"] = {"topic": self.pick(["t", "a.b-c_D", "yes", "1"])} | self.pick(
                 [{}, {"format": "avro"}, {"format": "json"}]
             )
-        self.maybe(source, "build", lambda: self.build(), 2)
+        self.maybe(source, "build", self.build, 2)
         self.spec.setdefault("sources", {})[name] = source
         return name
 
@@ -486,7 +487,7 @@ class Maker:
         return {
             "image": self.image()
             if self.yes()
-            else self.pick(["ghcr.io/a/b:1.0", "x/y@sha256:" + "0" * 64]),  # fmt: skip
+            else self.pick(["ghcr.io/a/b:1.0", "x/y@sha256:" + "0" * 64]),
             "metrics": metrics,
         } | self.pick([{}, {"port": 9000}])
 
@@ -519,7 +520,7 @@ class Maker:
             made["reference"] = examples
         self.maybe(made, "schedule", lambda: self.pick(SCHEDULES))
         self.maybe(made, "window", lambda: self.pick(["1d", "7d", "6h"]))
-        self.maybe(made, "drift", lambda: self.drift(), 6)
+        self.maybe(made, "drift", lambda: self.drift(self.is_numeric(model)), 6)
         keys = any(map(_is_key, self.spec["sources"][examples]["columns"].values()))
         matched = keys or made["current"] == examples
         names = list(METRICS.get(task, ())) if matched else []  # type: ignore[call-overload]
@@ -539,8 +540,19 @@ class Maker:
             )
         return made
 
-    def drift(self) -> Data:
-        made: Data = {"method": self.pick([*METHODS, *METHODS, *NUMERIC_METHODS])}
+    def is_numeric(self, model: Data) -> bool:
+        """Whether all features are numbers; a whole view counts as mixed."""
+        sources = self.spec["sources"]
+        split = [feature.split(":") for feature in model["features"]]
+        return all(
+            len(parts) == 2
+            and parts[0] in sources
+            and _type(sources[parts[0]]["columns"][parts[1]]) in NUMERIC
+            for parts in split
+        )
+
+    def drift(self, numeric: bool) -> Data:
+        made: Data = {"method": self.pick([*METHODS, *(NUMERIC_METHODS if numeric else ())])}
         self.maybe(made, "threshold", lambda: self.pick([0.2, 0.0, 0.05, 3.5]))
         self.maybe(made, "share", lambda: self.pick([{"max": "30%"}, {"max": 0}, {"max": 0.99, "for": "1h"}]))  # fmt: skip
         return made
@@ -560,6 +572,11 @@ class Maker:
         self.maybe(made, "use", lambda: {"for": [self.text()], "not_for": [self.text()]}, 4)
         if self.yes(3):
             made["risk"] = self.pick(["limited", "high"])
+            if made["risk"] == "high" and (
+                ("training" in model and "evaluation" not in model)
+                or ("serving" in model and "monitoring" not in model)
+            ):
+                made["risk"] = "limited"
             if made["risk"] == "high":
                 made |= {"approvals": 2, "use": {"for": [self.text()]}}
                 model["owner"] = self.pick(OWNERS)

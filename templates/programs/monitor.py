@@ -1,10 +1,10 @@
 """Drift and performance of the version that runs, for Prometheus and for people.
 
-Compares the rows of the last window with the reference that was kept with exactly that version. Evidently
-computes drift by its own JSON config; performance is computed by the gate's definitions on rows whose labels
-are known by now. Only a complete run pushes, so that a broken monitor grows old instead of looking healthy.
-Drift is a result and not a failure: the run passes, unless --fail-on-drift is given.
-"""
+Compares the rows of the last window with the reference that was kept with exactly that version.
+Evidently computes drift by its own JSON config; performance is computed by the gate's definitions
+on rows whose labels are known by now. Only a complete run pushes, so that a broken monitor grows
+old instead of looking healthy. Drift is a result and not a failure: the run passes, unless
+--fail-on-drift is given."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlops.command import Argument
 from mlops.facts import read_model, read_source
 from mlops.network import Sample
 from mlops.outcome import FAILED, PASSED, CannotRun, Failed, asked_by, missing_package
-from mlops.reports import Case, number
+from mlops.reports import Case, number, outcome_of
 from mlops.stores import Window
 from mlops.tables import Need
 
@@ -434,14 +434,8 @@ def performance(run: Run, wanted: Performance, folder: Path) -> Findings:
 
 
 def _bound_case(bound: Bound, value: float) -> Case:
-    limits = [
-        f"{sign} {number(limit)}"
-        for sign, limit in (("≥", bound.min), ("≤", bound.max))
-        if limit is not None
-    ]
-    holds = (bound.min is None or value >= bound.min) and (bound.max is None or value <= bound.max)
-    outcome = "passed" if holds else "failed" if bound.severity == "critical" else bound.severity
-    return Case(bound.name, outcome, number(value), ", ".join(limits), spec=bound.spec)
+    outcome = outcome_of(bound.severity, holds=bound.allows(value))
+    return Case(bound.name, outcome, number(value), ", ".join(bound.limits), spec=bound.spec)
 
 
 def labelled_rows(run: Run, wanted: Performance, ends: datetime) -> pd.DataFrame:
@@ -523,17 +517,14 @@ def report(run: Run, folder: Path, cases: Sequence[Case], samples: Sequence[Samp
     """Tables and files."""
     reports.print_cases(cases)
     reports.write_junit(folder / "junit.xml", f"monitor {run.facts.model}", cases)
+    measured = [
+        {"name": sample.metric, "labels": dict(sample.labels), "value": sample.value}
+        for sample in samples
+    ]
+    about = {**group_of(run), "version": run.version, "at": run.now.isoformat()}
     reports.write_json(
-        folder / "monitor.json",
-        {
-            **group_of(run),
-            "version": run.version,
-            "at": run.now.isoformat(),
-            "metrics": [{"name": s.metric, "labels": dict(s.labels), "value": s.value} for s in samples],
-            "cases": [{"what": c.name, "outcome": c.outcome, "found": c.value, "wanted": c.wanted, "note": c.note,
-                       "spec": c.spec} for c in cases],
-        },
-    )  # fmt: skip
+        folder / "monitor.json", {**about, "metrics": measured, "cases": reports.as_data(cases)}
+    )
 
 
 def group_of(run: Run) -> dict[str, str]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFrame) -> pd.Series:
     """The version's prediction for each row, named after the spec's `prediction`.
 
-    Any model that MLflow can load as a Python function will do; its `predict` is given the features in
-    the order of the training data and answers what belongs in the prediction column.
+    Any model that MLflow can load as a Python function will do; its `predict` is given the
+    features in the order of the training data and answers what belongs in the prediction column.
     """
     if facts.registry is None:
         raise CannotRun("scoring needs a model registry: add services.mlflow to mlops.yaml")

@@ -49,7 +49,7 @@ models:
     training: {command: python src/train.py}
     evaluation: {metrics: {auc: {min: 0.8}}}
     serving:
-      slo: {availability: 99.9%, latency: {p95: 250ms}, window: 1d}
+      slo: {availability: 99.9%, latency: {p95: 250ms}, window: 7d}
     monitoring:
       schedule: 1h
       current: outcomes

@@ -39,7 +39,7 @@ def _kinds(of: Project, environment: str = "production") -> set[object]:
 
 # --- the real reader --------------------------------------------------------------------------
 
-SLO = "slo: {availability: 99.9%, latency: {p95: 250ms}, window: 1d}"
+SLO = "slo: {availability: 99.9%, latency: {p95: 250ms}, window: 7d}"
 # Objectives alone: no monitoring, no alerts, and so no secrets.
 SERVED = SPEC[: SPEC.index("secrets:")] + SPEC[SPEC.index("environments:") : SPEC.index("    monitoring:")]
 
@@ -55,19 +55,19 @@ SPECS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         (("sum(revenue_total) # in euro", "sum(rate(revenue_total[5m])) or vector(0)"),),
     ),
     "another schedule": (SPEC, (("schedule: 1h", "schedule: 5m"), ("99.9%", "99.99%"))),
-    "thirty days": (SERVED, (("window: 1d", "window: 30d"),)),
-    "four weeks, loose": (SERVED, (("window: 1d", "window: 28d"), ("99.9%", "94%"), ("p95", "p99"))),
-    "triton": _served_by("triton", "format: onnx\n      slo: {availability: 99.9%, window: 1d}"),
-    "torchserve": _served_by("torchserve", "format: pytorch\n      slo: {availability: 99.9%, window: 1d}"),
+    "thirty days": (SERVED, (("window: 7d", "window: 30d"),)),
+    "four weeks, loose": (SERVED, (("window: 7d", "window: 28d"), ("99.9%", "94%"), ("p95", "p99"))),
+    "triton": _served_by("triton", "format: onnx\n      slo: {availability: 99.9%, window: 7d}"),
+    "torchserve": _served_by("torchserve", "format: pytorch\n      slo: {availability: 99.9%, window: 7d}"),
     "tfserving": _served_by(
         "tfserving",
-        "format: tensorflow\n      slo: {availability: 99.9%, latency: {p95: 218.591ms}, window: 1d}",
+        "format: tensorflow\n      slo: {availability: 99.9%, latency: {p95: 218.591ms}, window: 7d}",
     ),
     "tfserving, beyond a second": _served_by(
-        "tfserving", "format: tensorflow\n      slo: {latency: {p95: 1.27482s}, window: 1d}"
+        "tfserving", "format: tensorflow\n      slo: {latency: {p95: 1.27482s}, window: 7d}"
     ),
     "bentoml": _served_by(
-        "bentoml", "format: custom\n      slo: {availability: 99.9%, latency: {p95: 1s}, window: 1d}"
+        "bentoml", "format: custom\n      slo: {availability: 99.9%, latency: {p95: 1s}, window: 7d}"
     ),
     "a runtime of one's own": _served_by("custom", f"""format: custom
       image: registry.example.com/growth/server:1.0.0
@@ -82,7 +82,7 @@ SPECS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "failures of one's own": _served_by("custom", """format: custom
       image: registry.example.com/growth/server:1.0.0
       metrics: {requests: app_requests_total, errors_metric: app_failures_total}
-      slo: {availability: 99.9%, window: 1d}"""),
+      slo: {availability: 99.9%, window: 7d}"""),
 }  # fmt: skip
 
 

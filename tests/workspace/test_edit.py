@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -203,6 +203,7 @@ names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True) | st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(environment=st.sampled_from(["staging", "production"]), model=names, version=printable)
 def test_any_version_of_any_model(environment: str, model: str, version: str) -> None:
     after = set_version(SPEC, environment, model, version)

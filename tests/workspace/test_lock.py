@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlopsc import __version__
@@ -49,6 +49,7 @@ def test_sha256sum_reads_it(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["a b.yml: OK", "k8s/b.yaml: OK"]
 
 
+@settings(deadline=None)
 @given(inputs=tables, files=tables, writing=tables)
 def test_read_is_the_inverse_of_write(
     inputs: dict[str, str], files: dict[str, str], writing: dict[str, str]
@@ -57,12 +58,14 @@ def test_read_is_the_inverse_of_write(
     assert parse_lock(text) == Lock("1.2.3", inputs, files, writing, raw=text)
 
 
+@settings(deadline=None)
 @given(files=tables)
 def test_order_of_facts_does_not_matter(files: dict[str, str]) -> None:
     backwards = dict(reversed(files.items()))
     assert lock_text(Lock("1", files=files)) == lock_text(Lock("1", files=backwards))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_are_too_strange(raw: bytes) -> None:
     lock = parse_lock(raw)
@@ -70,6 +73,7 @@ def test_no_bytes_are_too_strange(raw: bytes) -> None:
     assert not lock.files
 
 
+@settings(deadline=None)
 @given(files=tables, cut=st.integers(min_value=1, max_value=300))
 def test_cut_off_it_never_says_more_than_before(files: dict[str, str], cut: int) -> None:
     lock = parse_lock(lock_text(Lock("1", files=files))[:-cut])
@@ -147,6 +151,7 @@ def test_the_project_is_a_file(tmp_path: Path) -> None:
     assert caught.value.findings[0].code == "W002"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=400).filter(lambda name: "/" not in name and is_usable(name)))
 def test_a_temporary_name_fits_and_is_its_own(name: str) -> None:
     assert len(temporary(name).encode()) <= 255

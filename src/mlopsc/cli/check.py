@@ -45,7 +45,7 @@ def command(spec: str, format_: str) -> int:
         compilation, data = compile_at(place)
         lock = read_lock(place.root)
         plan = make_plan(compilation.artifacts(), place.root, lock, {place.name: data}, command=fix)
-        found = (*compilation.diagnostics, *placed(stale(plan, fix)))
+        found = (*compilation.diagnostics, *placed(stale(plan, fix), compilation.project))
     except Stopped as stopped:
         found = stopped.diagnostics
     except Rejected as rejected:

@@ -10,6 +10,7 @@ from mlopsc.cli.project import Stopped, compile_at, find, placed, show, spec_arg
 from mlopsc.diagnostics.finding import Rejected
 
 if TYPE_CHECKING:
+    from mlopsc.project.model import Project
     from mlopsc.workspace.change import Plan
 
 
@@ -35,8 +36,10 @@ def command(
     from mlopsc.workspace.plan import make_plan
 
     place = find(spec)
+    project: Project | None = None
     try:
         compilation, data = compile_at(place)
+        project = compilation.project
         artifacts, partial = select(compilation, environment, target)
         root = output or place.root
         plan = make_plan(
@@ -50,13 +53,13 @@ def command(
         if not dry_run:
             apply(plan, root)
     except Rejected as rejected:
-        show(placed(rejected.findings))
+        show(placed(rejected.findings, project))
         return 1
     except Stopped as stopped:
         show(stopped.diagnostics)
         return 1
     warnings = [one for one in compilation.diagnostics if one.severity == "warning"]
-    show([*warnings, *placed(plan.findings)])
+    show([*warnings, *placed(plan.findings, project)])
     _report(plan, dry_run=dry_run)
     return 1 if any(finding.severity == "error" for finding in plan.findings) else 0
 

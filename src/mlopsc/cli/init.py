@@ -407,8 +407,8 @@ def _say_what_is_next(table: TableFacts, choices: Choices, output: str) -> None:
     here = "" if output == "mlops.yaml" else f" {output}"
     steps = [
         f"read {output}; accept or take out what its comments propose",
-        f"let `{choices.command}` train: $MLOPS_DATA/train.parquet in, $MLOPS_OUT/model/ and"
-        " predictions.parquet out",
+        f"let `{choices.command}` read $MLOPS_DATA/train.parquet and leave model/,"
+        " predictions.parquet and metrics.json in $MLOPS_OUT",
         f"mlopsc compile{here}, and commit everything it writes",
     ]
     if table.rows is None:

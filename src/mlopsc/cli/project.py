@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -17,6 +17,7 @@ from mlopsc.project.conventions import SPEC_FILE
 
 if TYPE_CHECKING:
     from mlopsc.compiler import Compilation
+    from mlopsc.project.model import Project
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -68,9 +69,24 @@ def compile_at(place: Place) -> tuple[Compilation, bytes]:
         raise Stopped(refused.diagnostics) from None
 
 
-def placed(findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
-    """Findings about files, which have their places already."""
-    return locate_all(findings)
+FOREIGN = "W021"
+
+
+def placed(findings: Iterable[Finding], project: Project | None = None) -> tuple[Diagnostic, ...]:
+    """Findings about files, which have their places already.
+
+    A pipeline of the repository's own is the one foreign file there is more to say about than to
+    move it away, and only the project knows what.
+    """
+    return locate_all(finding if project is None else _advised(finding, project) for finding in findings)
+
+
+def _advised(finding: Finding, project: Project) -> Finding:
+    from mlopsc.targets.gitlab import foreign_pipeline_help
+
+    if finding.code == FOREIGN and getattr(finding.at, "file", "") == project.ci.file:
+        return replace(finding, help=foreign_pipeline_help(project))
+    return finding
 
 
 def show(diagnostics: Sequence[Diagnostic], format_: str = "text") -> None:

@@ -73,7 +73,10 @@ class _Paint:
                 f"{margin} {bar} {self._in(color, caret, after_spaces=True)}",
             ]
         if diagnostic.help is not None:
-            lines.append(self._remark(margin, "help", diagnostic.help))
+            # Help may be a text to copy; its further lines are indented below its first.
+            first, *more = diagnostic.help.rstrip("\n").split("\n")
+            lines.append(self._remark(margin, "help", first))
+            lines += [f"{margin}   {shown(line)}".rstrip() for line in more]
         lines += [self._remark(margin, "note", _sentence(note)) for note in diagnostic.notes]
         return "\n".join(lines) + "\n"
 

@@ -195,7 +195,11 @@ def features_can_be_joined(project: Project) -> Iterator[Hit]:
                     f"'{source.name}' have no such key",
                     _brought_in(model, view),
                     f"add `{lacking.column}: {{type: {lacking.type}, key: {lacking.name}}}` to source '{source.name}'",
-                    (Note("the examples are the rows of the target's source", model.target.origin),),
+                    (
+                        Note(
+                            "the examples are the rows of the target's source", model.target.origin
+                        ),
+                    ),
                 )
 
 
@@ -278,7 +282,10 @@ def _read(project: Project) -> Iterator[tuple[Source, Need]]:
     for model in project.models:
         name, watched = model.name, model.monitoring
         if model.training is not None or (watched is not None and watched.performance):
-            yield model.target.source, Need(f"the examples of '{name}' are read", model.target.origin)
+            yield (
+                model.target.source,
+                Need(f"the examples of '{name}' are read", model.target.origin),
+            )
         if model.batch is not None:
             batch = model.batch
             yield batch.source, Need(f"'{name}' scores its rows", batch.at("from"))
@@ -419,7 +426,9 @@ def patterns_are_regular_expressions(project: Project) -> Iterator[Hit]:
 @rule("R115", "warning")
 def views_are_used(project: Project) -> Iterator[Hit]:
     """A view is read by a model."""
-    used = {view.name for model in project.models for view in (*model.views, *model.on_demand_views)}
+    used = {
+        view.name for model in project.models for view in (*model.views, *model.on_demand_views)
+    }
     # A function that nobody uses is said once, not again of each view it reads.
     used |= {given.owner.name for view in project.on_demand_views for given in view.inputs}
     for view in chain(project.views, project.on_demand_views):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project import metrics
-from mlopsc.project.model import OnDemandView
+from mlopsc.project.model import OnDemandView, View
 from mlopsc.project.resolve.models import VERSION
 from mlopsc.project.units import duration_text
 from mlopsc.rules.rule import Hit, Key, Need, missing, rule, spelled
@@ -16,52 +16,45 @@ from mlopsc.rules.rule import Hit, Key, Need, missing, rule, spelled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlopsc.project.model import Bound, Column, Feature, Model, Project, Task
+    from mlopsc.project.model import Bound, Column, Feature, Model, Project, Source, Task
 
 
 @rule("R201")
 def no_feature_from_the_future(project: Project) -> Iterator[Hit]:
     """What is learnt after a prediction is asked for is no feature."""
     for model in project.models:
-        for feature, column in _read(model):
-            how = "one of its features" if column is feature.column else f"read by '{feature.name}'"
+        for feature, column, owner in _read(model):
+            itself = column is feature.column
             if column.origin == model.target.column.origin:
                 yield (
-                    f"'{column.name}' is what model '{model.name}' predicts, and {how}",
+                    f"'{column.name}' is what model '{model.name}' predicts, and "
+                    + ("one of its features" if itself else f"an input of '{feature.owner.name}'"),
                     feature.origin,
                     "take it out of `features`"
-                    if column is feature.column
-                    else f"take it out of the inputs of '{feature.owner.name}'",
+                    if itself
+                    else f"take it out of '{feature.owner.name}'",
                     (Note("it is the target here", model.target.origin),),
                 )
-            elif column.known_after is not None and not _a_field_of_a_view(feature, column):
+            elif column.known_after is not None and not isinstance(owner, View):  # see R105
                 yield (
-                    f"'{column.name}' is learnt later, and {how} of '{model.name}'"
-                    if column is not feature.column
-                    else f"'{column.name}' is learnt later and cannot be a feature of '{model.name}'",
+                    f"'{column.name}' is learnt later and cannot be "
+                    + ("a feature" if itself else f"an input of '{feature.owner.name}', a feature")
+                    + f" of '{model.name}'",
                     feature.origin,
                     "take it out: when a prediction is asked for, nobody knows it yet",
                     (Note("it is known later", column.at("known_after")),),
                 )
 
 
-def _read(model: Model) -> Iterator[tuple[Feature, Column]]:
-    """What a model learns from: its features, and what functions compute them from, each once."""
+def _read(model: Model) -> Iterator[tuple[Feature, Column, View | Source | OnDemandView]]:
+    """What a model learns from and who has it: features, and what functions compute them from."""
     functions = set()
     for feature in model.features:
         if not isinstance(feature.owner, OnDemandView):
-            yield feature, feature.column
+            yield feature, feature.column, feature.owner
         elif feature.owner.name not in functions:
             functions.add(feature.owner.name)
-            yield from ((feature, given.column) for given in feature.owner.inputs)
-
-
-def _a_field_of_a_view(feature: Feature, column: Column) -> bool:
-    """Whether rule R105 says so already."""
-    owners = [feature.owner]
-    if isinstance(feature.owner, OnDemandView):
-        owners = [given.owner for given in feature.owner.inputs]
-    return any(hasattr(owner, "fields") and column in owner.fields for owner in owners)
+            yield from ((feature, given.column, given.owner) for given in feature.owner.inputs)
 
 
 @rule("R202")
@@ -70,7 +63,7 @@ def personal_features_need_a_basis(project: Project) -> Iterator[Hit]:
     for model in project.models:
         if model.governance.lawful_basis is not None:
             continue
-        for feature, column in _read(model):
+        for feature, column, _ in _read(model):
             if column.personal:
                 through = "" if column is feature.column else f", through '{feature.name}'"
                 yield (
@@ -116,7 +109,9 @@ def names_do_not_meet(project: Project) -> Iterator[Hit]:
     """The prediction's column has a name of its own."""
     for model in project.models:
         source = model.target.source
-        for column in chain((f.column for f in model.features), source.keys, (model.target.column,)):
+        for column in chain(
+            (f.column for f in model.features), source.keys, (model.target.column,)
+        ):
             if column.name == model.prediction:
                 yield (
                     f"'{model.prediction}' is the column of predictions of '{model.name}', and one that it reads",
@@ -177,7 +172,9 @@ def splits_leave_something_to_learn(project: Project) -> Iterator[Hit]:
             and training.window is not None
             and held_out >= training.window - delay
         ):
-            known = "" if not delay else f", the last {duration_text(delay)} of which has no labels yet"
+            known = (
+                "" if not delay else f", the last {duration_text(delay)} of which has no labels yet"
+            )
             yield (
                 f"validation and test take the whole window of '{model.name}'{known}",
                 training.at("window"),
@@ -263,11 +260,11 @@ def metrics_fit_the_task(project: Project) -> Iterator[Hit]:
                 yield (
                     f"'{bound.name}' is a metric of {' and '.join(elsewhere)}, and '{model.name}' is {model.task}",
                     Key(bound.origin),
-                    f"choose one of {names_of(model.task)}",
+                    f"choose one of {_names_of(model.task)}",
                 )
 
 
-def names_of(task: Task) -> str:
+def _names_of(task: Task) -> str:
     """The metrics we compute for a task, for a person."""
     lists = ("ndcg_at_K", "map_at_K", "precision_at_K", "recall_at_K") if task == "ranking" else ()
     return ", ".join((*metrics.METRICS[task], *lists))
@@ -324,7 +321,9 @@ def _asking_for_versions(project: Project) -> Iterator[Need]:
                     bound.at("max_worse"),
                 )
         if model.batch is not None:
-            yield Need(f"'{model.name}' scores a table with the version that runs", Key(model.batch.origin))
+            yield Need(
+                f"'{model.name}' scores a table with the version that runs", Key(model.batch.origin)
+            )
         watched = model.monitoring
         if watched is None:
             continue
@@ -423,13 +422,13 @@ def bounds_stand_on_the_worse_side(project: Project) -> Iterator[Hit]:
             better = _better(model.task, bound)
             if better is True and bound.minimum is None and bound.maximum is not None:
                 yield (
-                    f"more of '{bound.name}' is better, and '{model.name}' must have little of it",
+                    f"'{bound.name}' is better when it is large, and `max` lets only small ones pass",
                     bound.at("max"),
                     f"write `min: {spelled(bound.maximum)}`",
                 )
             if better is False and bound.maximum is None and bound.minimum is not None:
                 yield (
-                    f"less of '{bound.name}' is better, and '{model.name}' must have much of it",
+                    f"'{bound.name}' is better when it is small, and `min` lets only large ones pass",
                     bound.at("min"),
                     f"write `max: {spelled(bound.minimum)}`",
                 )

@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project import metrics
-from mlopsc.project.drift import CATEGORICAL_METHODS, NUMERIC_METHODS
+from mlopsc.project.drift import (
+    CATEGORICAL_METHODS,
+    NUMERIC_METHODS,
+    P_VALUE_METHODS,
+    predictions_of,
+    watched_columns,
+)
+from mlopsc.project.model import OnDemandView, Source
 from mlopsc.project.units import DAY, duration_text
-from mlopsc.rules.rule import Hit, rule
+from mlopsc.rules.rule import Hit, Key, Need, missing, rule, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlopsc.project.model import Column, Model, Monitoring, Project
+    from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import ColumnType, Feature, Model, Monitoring, Project
 
 
 def _watched(project: Project) -> Iterator[tuple[Model, Monitoring]]:
@@ -25,33 +33,22 @@ def _watched(project: Project) -> Iterator[tuple[Model, Monitoring]]:
 @rule("R401")
 def results_are_pushed_somewhere(project: Project) -> Iterator[Hit]:
     """A monitoring run ends before Prometheus comes by, so its results wait in a Pushgateway."""
-    for model, monitoring in _watched(project):
-        if project.services.pushgateway is None:
-            yield (
-                f"'{model.name}' is watched, and its results have nowhere to go",
-                monitoring.origin,
-                "add `services: {pushgateway: {url: http://HOST:9091}}`",
-            )
+    if project.services.pushgateway is None:
+        yield from missing(
+            (
+                Need(f"'{model.name}' is watched", Key(watched.origin))
+                for model, watched in _watched(project)
+            ),
+            "its results have nowhere to go",
+            "add `services: {pushgateway: {url: http://HOST:9091}}`",
+        )
 
 
 @rule("R402")
-def current_is_readable(project: Project) -> Iterator[Hit]:
-    """Today's rows are in a table, say when they are from, and have what is compared."""
-    for model, monitoring in _watched(project):
+def current_is_written(project: Project) -> Iterator[Hit]:
+    """Somebody writes the rows that are looked at."""
+    for _, monitoring in _watched(project):
         current = monitoring.current
-        if current.kind is None:
-            yield (
-                f"'{model.name}' is watched on '{current.name}', which has no table at rest",
-                monitoring.at("current"),
-                "say where its rows lie (`parquet:`, `bigquery:` …)",
-            )
-        if current.timestamp is None:
-            yield (
-                f"the rows of '{current.name}' do not say when they are from, so nobody can take the last "
-                f"{duration_text(monitoring.window)}",
-                monitoring.at("current"),
-                f"add `timestamp: COLUMN` to source '{current.name}'",
-            )
         if not current.columns:
             yield (
                 f"nobody writes '{current.name}': it has no columns and no model fills it",
@@ -63,58 +60,83 @@ def current_is_readable(project: Project) -> Iterator[Hit]:
 
 @rule("R403")
 def drift_has_something_to_compare(project: Project) -> Iterator[Hit]:
-    """Drift is of columns that today's rows and the reference share."""
+    """Today's rows, and the reference, have the columns that are compared."""
     for model, monitoring in _watched(project):
-        if monitoring.drift is None or not monitoring.current.columns:
-            continue
-        have = {column.name for column in monitoring.current.columns}
-        joined = {column.name for view in model.views for column in view.fields}
-        for feature in model.features:
-            if feature.name in have or feature.owner is not model.target.source:
-                continue
+        if monitoring.current.columns:
+            yield from _lacking_now(model, monitoring)
+        if monitoring.reference is not None:
+            yield from _lacking_in_reference(model, monitoring, monitoring.reference)
+
+
+def _lacking_now(model: Model, monitoring: Monitoring) -> Iterator[Hit]:
+    """The first column that the monitor cannot read, look up or compute."""
+    current = monitoring.current
+    have = {column.name for column in current.columns}
+    asked = [feature for feature in _compared(model) if feature.name not in have]
+    for name, origin in _to_be_read(model, asked):
+        if name not in have:
             yield (
-                f"'{monitoring.current.name}' has no column '{feature.name}', which '{model.name}' reads",
+                f"'{current.name}' has no column '{name}', which '{model.name}' is compared by",
                 monitoring.at("current"),
                 "name a source whose rows carry the model's own features, such as one its `batch` writes",
-                (Note("it is a feature here", feature.origin),),
+                (Note("it is asked for here", origin),),
             )
-            break
-        keys = {entity.column for view in model.views for entity in view.entities}
-        missing = sorted(keys - have)
-        if missing and not joined <= have:
+            return
+    keys = [e.column for view in model.views for e in view.entities if e.column not in have]
+    if keys and any(not isinstance(feature.owner, Source) for feature in asked):
+        yield (
+            f"'{current.name}' has no column '{keys[0]}' to look features up by",
+            monitoring.at("current"),
+            f"add `{keys[0]}` to its columns",
+        )
+
+
+def _compared(model: Model) -> tuple[Feature, ...]:
+    """The features whose values the monitor needs: all of them where it asks the model itself."""
+    if predictions_of(model) == "scored":
+        return model.features
+    return tuple(feature for feature in model.features if not feature.column.personal)
+
+
+def _to_be_read(model: Model, asked: list[Feature]) -> Iterator[tuple[str, Path]]:
+    """Columns that rows must carry themselves, with what asks for them."""
+    for feature in asked:
+        if feature.owner is model.target.source:
+            yield feature.name, feature.origin
+        if isinstance(feature.owner, OnDemandView):
+            for given in feature.owner.inputs:
+                if isinstance(given.owner, Source):
+                    yield given.column.name, given.origin
+
+
+def _lacking_in_reference(model: Model, monitoring: Monitoring, reference: Source) -> Iterator[Hit]:
+    have = {column.name for column in reference.columns}
+    for name, origin in watched_columns(model).items():
+        if name not in have:
             yield (
-                f"'{monitoring.current.name}' has no column '{missing[0]}' to look features up by",
-                monitoring.at("current"),
-                f"add `{missing[0]}` to its columns",
+                f"'{reference.name}' has no column '{name}' to compare with",
+                monitoring.at("reference"),
+                "name a source that has every feature"
+                + (" and the prediction" if name == model.prediction else "")
+                + ", or take `reference` out: then it is the training data",
+                (Note("it is asked for here", origin),),
             )
+            return
 
 
 @rule("R404")
 def reference_exists(project: Project) -> Iterator[Hit]:
-    """What today is compared with is kept somewhere."""
+    """Only a model that is trained here has training data to compare with."""
     for model, monitoring in _watched(project):
-        if monitoring.reference is None and project.services.mlflow is None:
-            yield (
-                f"'{model.name}' is compared with its training data, which the registry keeps, and there is none",
-                monitoring.at("reference"),
-                "add `services: {mlflow: {url: …}}`, or name a source with `reference: SOURCE`",
-            )
         if monitoring.reference is None and model.training is None:
             yield (
                 f"'{model.name}' is not trained here, so there is no training data to compare with",
-                monitoring.at("reference"),
+                Key(monitoring.origin),
                 "name a source with `reference: SOURCE`",
             )
-        if monitoring.reference is not None and monitoring.reference.kind is None:
-            yield (
-                f"'{monitoring.reference.name}' has no table at rest to compare with",
-                monitoring.at("reference"),
-                "say where its rows lie (`parquet:`, `bigquery:` …)",
-            )
 
 
-def _numeric(column: Column) -> bool:
-    return column.type in ("int32", "int64", "float32", "float64")
+_NUMBERS = ("int32", "int64", "float32", "float64")
 
 
 @rule("R405")
@@ -124,81 +146,91 @@ def drift_method_fits(project: Project) -> Iterator[Hit]:
         drift = monitoring.drift
         if drift is None:
             continue
-        only = "numbers" if drift.method in NUMERIC_METHODS else "categories"
+        types = _types_compared(model)
+        times = [name for name, (type_, _) in types.items() if type_ == "timestamp"]
+        for name in times:
+            yield (
+                f"'{name}' of '{model.name}' is a timestamp, which is new every day and always drifts",
+                types[name][1],
+                "use a number made of it as the feature, such as the hour or the age in days",
+            )
         if drift.method not in NUMERIC_METHODS | CATEGORICAL_METHODS:
             continue
-        wrong = [f for f in model.features if _numeric(f.column) is not (only == "numbers")]
-        if wrong:
-            yield (
-                f"'{drift.method}' is for {only}, and '{wrong[0].name}' of '{model.name}' is {wrong[0].column.type}",
-                drift.at("method"),
-                "take `psi` or `jensenshannon`, which know both, or leave `method` out",
-                (Note(f"'{wrong[0].name}' stands here", wrong[0].column.origin, on_key=True),),
-            )
+        numeric = drift.method in NUMERIC_METHODS
+        for name, (type_, at) in types.items():
+            if name not in times and (type_ in _NUMBERS) is not numeric:
+                yield (
+                    f"'{drift.method}' is for {'numbers' if numeric else 'categories'}, and '{name}' of "
+                    f"'{model.name}' is {type_}",
+                    drift.at("method"),
+                    "take `psi` or `jensenshannon`, which know both, or leave `method` out",
+                    (Note(f"'{name}' is asked for here", at),),
+                )
+                break
+
+
+def _types_compared(model: Model) -> dict[str, tuple[ColumnType, Path]]:
+    """The columns whose drift is measured, with their types and what asks for them."""
+    types: dict[str, ColumnType] = {f.name: f.column.type for f in model.features}
+    answer: ColumnType = "float64"  # a probability, or a number
+    if model.task == "classification" and model.target.column.type == "string":
+        answer = "string"
+    return {
+        name: (types.get(name, answer), origin) for name, origin in watched_columns(model).items()
+    }
 
 
 @rule("R406")
-def drift_share_is_a_share(project: Project) -> Iterator[Hit]:
-    """The share of drifted columns has an upper bound between 0 and 1."""
+def drift_limits_can_be_reached(project: Project) -> Iterator[Hit]:
+    """The share of drifted columns has an upper bound below 1, and a p-value a threshold below 1."""
     for _, monitoring in _watched(project):
-        if monitoring.drift is None:
+        drift = monitoring.drift
+        if drift is None:
             continue
-        share = monitoring.drift.share
+        share = drift.share
         if share.maximum is None or share.minimum is not None:
             yield (
-                "drift is bad when many columns drift: its share has a `max`",
-                share.origin,
+                "drift is bad when many columns drift: its share has a `max` and no `min`",
+                Key(share.origin),
                 "write `share: {max: 30%}`",
             )
         elif not 0 <= share.maximum < 1:
             yield (
-                f"a share of {share.maximum:g} can never be passed",
+                f"no share of columns is above {spelled(share.maximum)}, so the alert could never fire",
                 share.at("max"),
                 "it is between 0 and 1, or a percentage below 100%",
+            )
+        if drift.method in P_VALUE_METHODS and drift.threshold >= 1:
+            yield (
+                f"'{drift.method}' gives a p-value, and every p-value is at most {spelled(drift.threshold)}: all columns drift",
+                drift.at("threshold"),
+                "write a number below 1, such as 0.05, or leave it out",
             )
 
 
 @rule("R407")
-def performance_has_labels(project: Project) -> Iterator[Hit]:
-    """Performance is computed when labels are known, from rows that can be matched to them."""
+def labels_can_be_matched(project: Project) -> Iterator[Hit]:
+    """Performance is computed from rows that labels can be matched to."""
     for model, monitoring in _watched(project):
-        if not monitoring.performance:
+        source, current = model.target.source, monitoring.current
+        if not monitoring.performance or current.name == source.name:
             continue
-        source = model.target.source
-        same = monitoring.current.name == source.name
-        if not same and not source.keys:
+        keys = [column.name for column in source.keys if column.name != model.target.column.name]
+        if not keys:
             yield (
-                f"the labels of '{model.name}' are in '{source.name}', and no key matches them to '{monitoring.current.name}'",
-                monitoring.at("performance"),
+                f"the labels of '{model.name}' are in '{source.name}', and no key matches them to '{current.name}'",
+                Key(monitoring.at("performance")),
                 f"add `key: NAME` to the column of '{source.name}' that identifies a row",
             )
-        have = {column.name for column in monitoring.current.columns}
-        if model.prediction not in have and project.services.mlflow is None:
+        have = {column.name for column in current.columns}
+        absent = [key for key in keys if key not in have]
+        looked_up = {entity.column for view in model.views for entity in view.entities}
+        if have and absent and absent[0] not in looked_up:  # see R403
             yield (
-                f"'{monitoring.current.name}' has no column '{model.prediction}', and no registry has the model to ask",
-                monitoring.at("performance"),
-                "let `current` be a source with predictions, or add `services: {mlflow: {url: …}}`",
+                f"'{current.name}' has no column '{absent[0]}' to match labels by",
+                monitoring.at("current"),
+                f"add `{absent[0]}` to its columns",
             )
-        if source.kind is None:
-            yield (
-                f"the labels of '{model.name}' are in '{source.name}', which has no table at rest",
-                monitoring.at("performance"),
-                "say where its rows lie (`parquet:`, `bigquery:` …)",
-            )
-
-
-@rule("R413")
-def performance_can_be_computed(project: Project) -> Iterator[Hit]:
-    """Performance is computed from labels and predictions alone."""
-    for model, monitoring in _watched(project):
-        for item in monitoring.performance:
-            if not metrics.known(model.task, item.name) and not metrics.tasks_of(item.name):
-                names = ", ".join(metrics.METRICS[model.task]) or "none for this task"
-                yield (
-                    f"nobody computes '{item.name}' from labels and predictions",
-                    item.origin,
-                    f"choose one of {names}",
-                )
 
 
 @rule("R408")
@@ -231,83 +263,90 @@ def retraining_is_guarded(project: Project) -> Iterator[Hit]:
                 "add `ci: {trigger: {secret: NAME}}`",
             ),
             (
-                project.services.mlflow is not None,
-                "no registry remembers the last time",
-                "add `services: {mlflow: {url: …}}`",
-            ),
-            (
                 project.repository is not None,
                 "nothing says where the pipeline is",
                 "add `repository: HOST/PATH` to the project",
             ),
+            (
+                "performance" not in causes or bool(monitoring.performance),
+                "nothing bounds its performance",
+                "add `performance: {METRIC: {min: …}}`",
+            ),
+            (
+                "slo" not in causes
+                or (model.serving is not None and model.serving.slo is not None),
+                "it has no objective to miss",
+                "add `slo` to `serving`",
+            ),
         ):
             if not holds:
                 yield f"'{model.name}' is to be retrained on {causes[0]}, and {what}", at, help_
-        if "drift" in causes and monitoring.drift is None:
-            yield (
-                f"'{model.name}' is to be retrained on drift, and nothing measures it",
-                at,
-                "add `drift`",
-            )
-        if "performance" in causes and not monitoring.performance:
-            yield (
-                f"'{model.name}' is to be retrained on performance, and nothing bounds it",
-                at,
-                "add `performance: {METRIC: {min: …}}`",
-            )
 
 
 @rule("R409", "warning")
 def windows_hold_enough(project: Project) -> Iterator[Hit]:
     """A window shorter than the schedule leaves rows that nobody looks at."""
     for model, monitoring in _watched(project):
-        if monitoring.window < monitoring.schedule.every:
+        every = monitoring.schedule.every
+        if monitoring.window < every:
             yield (
-                f"'{model.name}' is looked at every {duration_text(monitoring.schedule.every)} and each time "
+                f"'{model.name}' is looked at every {duration_text(every)} and each time "
                 f"only at the last {duration_text(monitoring.window)}: the rows between are never seen",
-                monitoring.at("window"),
-                f"make it {duration_text(monitoring.schedule.every)} or more",
+                # A day stands in where nothing is written.
+                monitoring.at("schedule" if monitoring.window == DAY else "window"),
+                f"write `window: {duration_text(every)}` or more",
             )
 
 
 @rule("R410")
 def alerts_reach_somebody(project: Project) -> Iterator[Hit]:
-    """A severity that is routed has a channel, and channels are routed to."""
+    """Where alerts are sent at all, critical ones are."""
     alerts = project.alerts
     if alerts.channels and "critical" not in alerts.routes:
         yield (
             "critical alerts reach nobody",
-            alerts.at("routes"),
+            Key(alerts.at("routes")),
             f"add `critical: {alerts.channels[0].name}` to `routes`",
         )
 
 
 @rule("R411")
-def business_queries_are_bounded_once(project: Project) -> Iterator[Hit]:
-    """A rule of one's own has one threshold; two bounds are two rules."""
-    queries = [item for _, monitoring in _watched(project) for item in monitoring.business]
-    for item in [*queries, *project.alerts.rules]:
-        if item.bound.minimum is not None and item.bound.maximum is not None:
-            yield (
-                f"'{item.bound.name}' has two thresholds, and an alert says which one is broken",
-                item.origin,
-                "write it twice, under two names: one with `min`, one with `max`",
-            )
+def responses_are_carried_out(project: Project) -> Iterator[Hit]:
+    """A response is one that something carries out."""
+    for model, monitoring in _watched(project):
+        for cause, response in monitoring.respond.items():
+            if response == "rollback":
+                yield (
+                    f"nothing rolls '{model.name}' back by itself yet",
+                    monitoring.at("respond", cause),
+                    "write `alert`; reverting the commit that wrote the version rolls back",
+                )
 
 
 @rule("R412", "warning")
-def slow_labels_mean_slow_alarms(project: Project) -> Iterator[Hit]:
-    """Performance is known as late as labels are; drift tells sooner."""
+def pauses_are_between_responses(project: Project) -> Iterator[Hit]:
+    """A pause between two responses is of use where something responds."""
     for model, monitoring in _watched(project):
-        delay = model.target.column.known_after
-        if (
-            monitoring.performance
-            and monitoring.drift is None
-            and delay is not None
-            and delay > DAY
-        ):
+        if monitoring.cooldown is not None and "retrain" not in monitoring.respond.values():
             yield (
-                f"'{model.name}' is watched by its performance alone, which is known {duration_text(delay)} late",
-                monitoring.origin,
-                "add `drift: {}`, which is known at once",
+                f"'{model.name}' pauses between two retrainings, and nothing retrains it",
+                monitoring.at("cooldown"),
+                "add `respond: {drift: retrain}`, or take it out",
+            )
+
+
+@rule("R413")
+def performance_can_be_computed(project: Project) -> Iterator[Hit]:
+    """Performance is computed from labels and predictions alone."""
+    for model, monitoring in _watched(project):
+        for item in monitoring.performance:
+            elsewhere = metrics.tasks_of(item.name)
+            if metrics.known(model.task, item.name) or (elsewhere and model.task != "custom"):
+                continue  # R207 speaks of a metric of another task
+            yield (
+                f"nobody computes '{item.name}' from labels and predictions",
+                Key(item.origin),
+                f"choose one of {', '.join(metrics.METRICS[model.task])}"
+                if metrics.METRICS[model.task]
+                else f"take it out: no metric is computed for task {model.task}",
             )

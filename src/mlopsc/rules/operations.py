@@ -139,30 +139,3 @@ def names_fit_labels(project: Project) -> Iterator[Hit]:
                 model.origin,
                 "shorten the model's or the project's name",
             )
-
-
-@rule("R508")
-def jobs_have_an_image(project: Project) -> Iterator[Hit]:
-    """What runs in a cluster runs in an image."""
-    for model in project.models:
-        image = model.training.image if model.training else None
-        if image is not None:
-            if image.image is not None and image.image.reference is None:
-                yield (
-                    f"image '{image.image.name}' has no registry to be pushed to",
-                    image.origin,
-                    "add `registry: HOST/PATH` to the project",
-                )
-            continue
-        in_cluster = []
-        if model.training and model.platform.training == "kubernetes":
-            in_cluster.append(("training", model.training.origin))
-        if project.platform.orchestration == "kubernetes":
-            in_cluster += [("monitoring", model.monitoring.origin)] if model.monitoring else []
-            in_cluster += [("batch", model.batch.origin)] if model.batch else []
-        for what, at in in_cluster:
-            yield (
-                f"the {what} of '{model.name}' runs in the cluster, and no image is named to run it in",
-                at,
-                "add `image: NAME` to the model's `training`, and the image to `images`",
-            )

@@ -1,17 +1,28 @@
-"""Rules about a model behind an address."""
+"""Rules about a model behind an address, and about the containers that models run in."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mlopsc.project.alerting.burn_rates import FASTEST_FACTOR
+from mlopsc.diagnostics.finding import Note
+from mlopsc.project.alerting.burn_rates import burns, can_fire
 from mlopsc.project.runtimes import CUSTOM, RUNTIMES
-from mlopsc.rules.rule import Hit, rule
+from mlopsc.rules.rule import Hit, Key, Need, missing, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlopsc.project.model import Model, Project, RuntimeMetrics, Serving
+    from mlopsc.project.model import (
+        Image,
+        ImageRef,
+        Model,
+        Project,
+        Resources,
+        RuntimeMetrics,
+        Serving,
+        Slo,
+    )
 
 
 def _served(project: Project) -> Iterator[tuple[Model, Serving]]:
@@ -21,53 +32,66 @@ def _served(project: Project) -> Iterator[tuple[Model, Serving]]:
 
 
 @rule("R301")
-def serving_has_an_image(project: Project) -> Iterator[Hit]:
-    """What is served is an image, and an image is pushed somewhere."""
-    for model, serving in _served(project):
-        if project.registry is None and serving.image is None:
-            yield (
-                f"'{model.name}' is served from an image that has no registry to be pushed to",
-                serving.origin,
-                "add `registry: HOST/PATH` to the project",
+def images_have_a_registry(project: Project) -> Iterator[Hit]:
+    """What CI builds an image of is pushed somewhere."""
+    if project.registry is None:
+        yield from missing(
+            _asking_for_images(project),
+            "nothing says where images are pushed to",
+            "add `registry: HOST/PATH` to the project",
+        )
+
+
+def _asking_for_images(project: Project) -> Iterator[Need]:
+    for source in project.sources:
+        if (used := source.build and _ours(source.build.image)) is not None:
+            yield Need(
+                f"'{source.name}' is built in image '{used.name}'", source.at("build", "image")
             )
+    for model in project.models:
+        if (used := model.training and _ours(model.training.image)) is not None:
+            at = model.at("training", "image")
+            yield Need(f"'{model.name}' is trained in image '{used.name}'", at)
+        serving = model.serving
+        if serving is not None and (serving.image is None or serving.image.image is not None):
+            yield Need(f"'{model.name}' is served from an image", Key(serving.origin))
+
+
+def _ours(image: ImageRef | None) -> Image | None:
+    return image.image if image is not None else None
 
 
 @rule("R302")
 def format_fits_runtime(project: Project) -> Iterator[Hit]:
     """The runtime can load what training leaves."""
     for model, serving in _served(project):
-        if serving.runtime == CUSTOM:
+        if serving.runtime == CUSTOM or serving.image is not None:
             continue
         formats = RUNTIMES[serving.runtime].formats
         if serving.format not in formats:
             able = [name for name, runtime in RUNTIMES.items() if serving.format in runtime.formats]
             yield (
                 f"{serving.runtime} cannot load format '{serving.format}' of '{model.name}'",
-                serving.at("format"),
+                # Of the two, the one that is not the default was written.
+                serving.at("runtime" if serving.format == _USUAL_FORMAT else "format"),
                 f"{serving.runtime} loads {', '.join(formats)}; "
-                + (
-                    f"{serving.format} is loaded by {', '.join([*able, CUSTOM])}"
-                    if able
-                    else "or take runtime: custom"
-                ),
+                f"{serving.format} is loaded by {', '.join([*able, f'{CUSTOM} with an image of yours'])}",
             )
+
+
+_USUAL_FORMAT = "mlflow"
 
 
 @rule("R303")
-def custom_runtime_is_described(project: Project) -> Iterator[Hit]:
-    """A runtime of one's own says its image and, to be watched, its metrics."""
+def objective_promises_something(project: Project) -> Iterator[Hit]:
+    """An objective names what is promised: availability, a latency, or both."""
     for model, serving in _served(project):
-        if serving.runtime == CUSTOM and serving.image is None:
+        slo = serving.slo
+        if slo is not None and slo.availability is None and slo.latency is None:
             yield (
-                f"the runtime of '{model.name}' is your own, and nothing says which image it is",
-                serving.at("runtime"),
-                "add `image:` to `serving`: a name from `images`, or a full reference",
-            )
-        if serving.slo is not None and serving.metrics is None:
-            yield (
-                f"'{model.name}' promises something, and nothing says what its runtime tells Prometheus",
-                serving.slo.origin,
-                "add `metrics: {requests: …, errors: …}` to `serving`",
+                f"'{model.name}' has an objective that promises nothing",
+                Key(slo.origin),
+                "add `availability: 99.9%` or `latency: {p95: 250ms}`, or take `slo` out",
             )
 
 
@@ -81,10 +105,15 @@ def latency_is_a_bucket(project: Project) -> Iterator[Hit]:
         at = slo.at("latency")
         if metrics.latency is None:
             able = [name for name, runtime in RUNTIMES.items() if runtime.exposed.latency]
+            other = (
+                "add `latency` and `buckets` to `serving.metrics`"
+                if serving.runtime == CUSTOM
+                else f"serve with {' or '.join(able)}"
+            )
             yield (
-                f"{serving.runtime} has no latency histogram, so nothing can tell whether '{model.name}' keeps it",
+                f"runtime {serving.runtime} has no latency histogram, so nothing can tell whether '{model.name}' keeps it",
                 at,
-                f"take the latency out of `slo`, or serve with {' or '.join(able)}",
+                f"take the latency out of `slo`, or {other}",
             )
             continue
         yield from _bucket(slo.latency[1], metrics, serving, at)
@@ -98,23 +127,21 @@ def _bucket(
         return
     below = max((bound for bound in buckets if bound < seconds), default=None)
     above = min((bound for bound in buckets if bound > seconds), default=None)
-    nearest = " and ".join(_latency(bound) for bound in (below, above) if bound is not None)
+    near = [_latency(bound) for bound in (below, above) if bound is not None]
     yield (
-        f"{_latency(seconds)} is no bucket of {serving.runtime}'s histogram, so nobody can count the requests below it",
+        f"{_latency(seconds)} is no bucket of the histogram of runtime {serving.runtime}, so nobody can count the requests below it",
         at,
-        f"the nearest are {nearest}"
-        if nearest
-        else "declare the histogram's buckets in `serving.metrics`",
+        f"the nearest {'is' if len(near) == 1 else 'are'} {' and '.join(near)}",
     )
 
 
 def _latency(seconds: float) -> str:
-    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
+    return f"{seconds * 1000:.9g}ms" if seconds < 1 else f"{seconds:.9g}s"
 
 
 @rule("R305")
 def objective_can_be_missed(project: Project) -> Iterator[Hit]:
-    """The fastest burn alert's threshold stays below 1, or it can never fire."""
+    """Each burn alert's threshold stays below 1, or it can never fire."""
     for _, serving in _served(project):
         slo = serving.slo
         if slo is None:
@@ -123,21 +150,28 @@ def objective_can_be_missed(project: Project) -> Iterator[Hit]:
             (slo.availability, "availability"),
             (slo.latency and slo.latency[0], "latency"),
         ):
-            if objective is None:
-                continue
-            if objective >= 1:
-                yield (
-                    "nothing is right all the time: an objective of 100% leaves no error budget",
-                    slo.at(key),
-                    "lower it, to 99.9% for example",
-                )
-            elif FASTEST_FACTOR * (1 - objective) >= 1:
-                least = 1 - 1 / FASTEST_FACTOR
-                yield (
-                    f"an alert on {objective:.4g} could never fire: {FASTEST_FACTOR} times its error budget is above 1",
-                    slo.at(key),
-                    f"raise it above {least:.1%}",
-                )
+            if objective is not None:
+                yield from _burning(objective, slo, key)
+
+
+def _burning(objective: float, slo: Slo, key: str) -> Iterator[Hit]:
+    if objective >= 1:
+        yield (
+            "nothing is right all the time: an objective of 100% leaves no error budget",
+            slo.at(key),
+            "lower it, to 99.9% for example",
+        )
+        return
+    fastest = max(burns(slo.window), key=lambda burn: burn.factor)
+    if not can_fire(fastest, objective):
+        least = 1 - 1 / fastest.factor
+        budget, threshold = 1 - objective, fastest.threshold(objective)
+        yield (
+            f"the {fastest.name} burn alert of {objective * 100:.6g}% could never fire: {fastest.factor:g} times "
+            f"its error budget of {budget * 100:.6g}% is {threshold * 100:.6g}%",
+            slo.at(key),
+            f"raise it above {least:.1%}" + (", to p95 for example" if key == "latency" else ""),
+        )
 
 
 @rule("R306", "warning")
@@ -149,7 +183,7 @@ def version_is_pinned(project: Project) -> Iterator[Hit]:
             yield (
                 f"'{model.name}' runs whatever the registry calls champion in {environment.name}: "
                 "the same files may run another version tomorrow",
-                environment.at("versions", model.name),
+                Key(serving.origin),
                 f'add `versions: {{{model.name}: "1"}}` to environment {environment.name}; the promote job writes it',
             )
 
@@ -171,62 +205,165 @@ def memory_limit_is_the_request(project: Project) -> Iterator[Hit]:
     """Memory above the request can be taken away at any time."""
     for model, serving in _served(project):
         limit = serving.resources.limits.get("memory")
-        if limit is not None and limit != serving.resources.memory:
+        if limit is not None and _amount(limit) > _amount(serving.resources.memory):
             yield (
                 f"'{model.name}' may take {limit} and has {serving.resources.memory} reserved: "
                 "under pressure its pods are the first to be killed",
                 serving.resources.at("limits", "memory"),
-                "reserve as much as it may take",
+                f"reserve as much as it may take: `memory: {limit}`",
             )
 
 
 @rule("R309")
 def scaling_has_room(project: Project) -> Iterator[Hit]:
-    """At most as many copies as at least cannot be."""
+    """Copies are added between a least and a most, at a share of what is reserved."""
     for model, serving in _served(project):
-        replicas = serving.replicas
+        replicas, scale = serving.replicas, serving.autoscale
         if replicas.minimum > replicas.maximum:
             yield (
                 f"'{model.name}' has at least {replicas.minimum} copies and at most {replicas.maximum}",
                 replicas.at("max"),
-                "exchange them",
+                f"write {replicas.minimum} or more",
             )
+        for key, share in (("cpu", scale.cpu), ("memory", scale.memory)):
+            if share is not None and share < _LEAST_SHARE:
+                yield (
+                    f"'{model.name}' is never idle enough: copies are added above {share:.3g} of the reserved {key}",
+                    scale.at(key),
+                    "write a percentage such as 70%",
+                )
+
+
+_LEAST_SHARE = 0.01  # Kubernetes takes whole percentages, from 1 on
 
 
 @rule("R310", "warning")
 def scaling_is_asked_for(project: Project) -> Iterator[Hit]:
     """What makes copies be added is of no use without a range to add in."""
     for model, serving in _served(project):
-        written = serving.autoscale
-        if serving.replicas.minimum == serving.replicas.maximum and written.memory is not None:
+        scale = serving.autoscale
+        # 70 % of the CPU stands in where nothing is written.
+        written = scale.memory is not None or scale.cpu != _USUAL_CPU
+        if serving.replicas.minimum == serving.replicas.maximum and written:
             yield (
                 f"'{model.name}' is to scale and always has {serving.replicas.minimum} copies",
-                written.origin,
+                Key(scale.origin),
                 "add `replicas: {min: …, max: …}`",
             )
 
 
+_USUAL_CPU = 0.7
+
+
 @rule("R311")
-def artifact_is_served(project: Project) -> Iterator[Hit]:
+def artifact_is_used(project: Project) -> Iterator[Hit]:
     """A model that is not trained here is brought to do something."""
     for model in project.models:
         if model.training is None and model.serving is None and model.batch is None:
             yield (
                 f"'{model.name}' is neither trained here nor used",
-                model.origin,
+                Key(model.origin),
                 "add `serving`, `batch` or `training`",
             )
 
 
 @rule("R312", "warning")
-def looked_up_features_need_keys(project: Project) -> Iterator[Hit]:
-    """A caller who sends the features sends all of them, looked-up ones too."""
+def functions_are_computed_once(project: Project) -> Iterator[Hit]:
+    """A caller who sends the features sends the computed ones too."""
     for model, serving in _served(project):
         if serving.request == "features" and model.on_demand_views:
             view = model.on_demand_views[0]
             yield (
                 f"'{view.name}' is computed on demand, and callers of '{model.name}' send finished features: "
                 "training and serving would compute it in two places",
-                serving.at("request"),
+                Key(serving.origin),
                 f"call {view.module}:{view.function} in the caller too, or score by `batch`, which computes it as training does",
+            )
+
+
+@rule("R313")
+def limits_are_above_requests(project: Project) -> Iterator[Hit]:
+    """A container may take at least what is reserved for it."""
+    for what, resources in _containers(project):
+        for key, reserved in (("cpu", resources.cpu), ("memory", resources.memory)):
+            limit = resources.limits.get(key)
+            if limit is not None and _amount(limit) < _amount(reserved):
+                yield (
+                    f"{what} has {reserved} of {key} reserved and may take {limit}: Kubernetes refuses that",
+                    resources.at("limits", key),
+                    f"write {reserved} or more, or take the limit out",
+                    (Note("what is reserved stands here", resources.at(key)),),
+                )
+
+
+def _containers(project: Project) -> Iterator[tuple[str, Resources]]:
+    for model in project.models:
+        for what, part in (
+            ("training", model.training),
+            ("serving", model.serving),
+            ("batch", model.batch),
+            ("monitoring", model.monitoring),
+        ):
+            if part is not None:
+                yield f"{what} of '{model.name}'", part.resources
+
+
+_SUFFIXES = {
+    "m": Decimal("0.001"),
+    "k": Decimal(10) ** 3,
+    "M": Decimal(10) ** 6,
+    "G": Decimal(10) ** 9,
+    "T": Decimal(10) ** 12,
+    "Ki": Decimal(2) ** 10,
+    "Mi": Decimal(2) ** 20,
+    "Gi": Decimal(2) ** 30,
+    "Ti": Decimal(2) ** 40,
+}
+
+
+def _amount(quantity: str) -> Decimal:
+    """A Kubernetes quantity as a number: `500m` is 0.5, `2Gi` is 2147483648."""
+    number = quantity.rstrip("kKmMGTi")
+    suffix = quantity[len(number) :]
+    return Decimal(number) * _SUFFIXES.get(suffix, Decimal(1))
+
+
+@rule("R314", "warning")
+def images_do_not_move(project: Project) -> Iterator[Hit]:
+    """An image of somebody else's is named so that it stays the same."""
+    for source in project.sources:
+        if source.build is not None:
+            yield from _moving(f"'{source.name}' is built", source.build.image, deployed=False)
+    for model in project.models:
+        if model.training is not None:
+            yield from _moving(f"'{model.name}' is trained", model.training.image, deployed=False)
+        if model.serving is not None:
+            yield from _moving(f"'{model.name}' is served", model.serving.image, deployed=True)
+
+
+def _moving(what: str, image: ImageRef | None, *, deployed: bool) -> Iterator[Hit]:
+    """A job may run in `python:3.11-slim`; what is deployed is told apart by its digest alone."""
+    if image is None or image.reference is None or "@sha256:" in image.reference:
+        return
+    tag = image.reference.rpartition("/")[2].partition(":")[2]
+    if deployed or not any(sign.isdigit() for sign in tag):
+        yield (
+            f"{what} in {image.reference}, which may be another image tomorrow",
+            image.origin,
+            "name it by its digest: NAME@sha256:…"
+            + ("" if deployed else ", or at least by a tag with a version"),
+        )
+
+
+@rule("R315", "warning")
+def served_versions_are_registered(project: Project) -> Iterator[Hit]:
+    """A model that is trained and served here is registered in between."""
+    if project.services.mlflow is not None:
+        return
+    for model, serving in _served(project):
+        if model.training is not None and serving.image is None:
+            yield (
+                f"'{model.name}' is trained and served, and no job registers what was trained",
+                Key(serving.origin),
+                "add `services: {mlflow: {url: …}}`; without it, versions are yours to register",
             )

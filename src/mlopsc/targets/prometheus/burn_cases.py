@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SAMPLES: Final = 20
 """Samples in a short window: one more or less moves a ratio by 5 %."""
 
+_VOLUME: Final = 1000
+
 _WHOLE: Final = 60
 """Samples in the window whose length is measured."""
 
@@ -95,6 +97,7 @@ class _Tested:
             above = min(threshold * 1.01, (threshold + 1) / 2)
             yield from self._steady(f"{burn.name} burns just above its threshold", above)
             yield from self._steady(f"{burn.name} does not burn just below", threshold * 0.99)
+            yield self._alone(burn)
             yield from self._over(burn)
             yield from self._too_short(burn)
         yield from self._few()
@@ -105,18 +108,40 @@ class _Tested:
     def _steady(self, name: str, share: float) -> Iterator[Case]:
         yield from self._expected(name, Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, share),)))
 
+    def _alone(self, burn: Burn) -> Case:
+        """What is recorded of others, all of whose requests fail, is no reason here."""
+        long, short = duration(burn.long), duration(burn.short)
+        recorded = {
+            self.indicator.ratio(long): 1,
+            self.indicator.ratio(short): 1,
+            self.indicator.count(long): _VOLUME,
+        }
+        theirs = {
+            series: f"{value}x{HALF_HOUR // MINUTE}"
+            for metric, value in recorded.items()
+            for series in others(metric, self.rules.identity, "")
+        }
+        name = f"{self.indicator.name}: {burn.name} is not burnt by others"
+        case = Case(self.rules, name, theirs, MINUTE, HALF_HOUR)
+        return case.expect(HALF_HOUR, BURN)
+
     def _over(self, burn: Burn) -> Iterator[Case]:
-        """Everything failed, and then nothing for longer than the short window."""
+        """Everything failed, and then just less than the threshold, for the short window at least."""
+        threshold = burn.threshold(self.indicator.objective)
         for times in (4, 10):
-            if times / (times + 2) > burn.threshold(self.indicator.objective) * 1.05:
-                traffic = _aligned(burn.short // _SAMPLES, times, 1.0, 2, 0.0)
+            if times / (times + 2) > threshold * 1.05:
+                interval = burn.short // _SAMPLES
+                traffic = _aligned(interval, times * _SAMPLES, 1.0, 2 * _SAMPLES, threshold * 0.97)
                 yield from self._expected(f"{burn.name} ends when the burning ends", traffic)
                 return
 
     def _too_short(self, burn: Burn) -> Iterator[Case]:
-        """The short window burns, the long one not yet."""
-        share = min(1.0, 3 * burn.threshold(self.indicator.objective))
-        traffic = _aligned(burn.short // _SAMPLES, 5, 0.0, 1, share)
+        """The short window burns, the long one does not quite."""
+        threshold, interval = burn.threshold(self.indicator.objective), burn.short // _SAMPLES
+        every = _until_half_hour(interval, 6 * _SAMPLES)
+        bad = threshold * 0.97 * every  # samples, if all of their events were bad
+        last = max(_SAMPLES, ceil(bad))
+        traffic = Traffic(interval, (Phase(every - last, 0.0), Phase(last, bad / last)))
         yield from self._expected(f"{burn.name} waits for its long window", traffic)
 
     def _few(self) -> Iterator[Case]:
@@ -187,10 +212,9 @@ def _until_half_hour(interval: int, least: int) -> int:
     return ceil(least / unit) * unit
 
 
-def _aligned(interval: int, first: int, share: float, second: int, then: float) -> Traffic:
-    """Two phases, counted in short windows; the first lasts longer, to end at a full half hour."""
-    last = second * _SAMPLES
-    every = _until_half_hour(interval, first * _SAMPLES + last)
+def _aligned(interval: int, first: int, share: float, last: int, then: float) -> Traffic:
+    """Two phases of samples; the first lasts longer, to end at a full half hour."""
+    every = _until_half_hour(interval, first + last)
     return Traffic(interval, (Phase(every - last, share), Phase(last, then)))
 
 
