@@ -35,7 +35,7 @@ NAMES = (
 COLUMNS = (
     "a", "A", "b", "Class", "class", "import", "select", "order", "group", "Order", "from", "None",
     "True", "yes", "No", "on", "null", "Null", "n", "index", "level_0", "values", "count", "mean",
-    "timestamp", "event_time", "date", "id", "target", "label", "version", "split", "type", "name",
+    "timestamp", "event_time", "date", "id", "target", "label", "split", "type", "name",
     "Field", "field", "self", "df", "pd", "timedelta", "Entity", "x_", "x__y", "e5", "E5", "inf",
     "customer_id", "distance", "carrier", "arr_delay", "total", "C" * 63, "snake_case_name", "T1",
     "FeatureView", "customers", "outcomes", "created", "score", "proba", "weight", "Index", "shape",
@@ -164,7 +164,7 @@ class Maker:
         known = self.spec.setdefault("images", {})
         if known and self.yes():
             return str(self.pick(list(known)))
-        name = self.name("images")
+        name = self.name("models")  # their images and those of models stand side by side
         made: Data = self.pick(
             [{"python": "3.11"}, {"python": "3.12.4"}, {"dockerfile": "d/my file"}]
         )
@@ -250,7 +250,13 @@ class Maker:
             kind not in {"parquet", "csv"} and self.yes(2)
         ):
             self.needs.add(kind)
-        return str(self.pick(FILES if kind in {"parquet", "csv"} else TABLES))
+        if kind in {"parquet", "csv"}:
+            return str(self.pick([f for f in FILES if "://" in f] if self.in_cluster else FILES))
+        return str(self.pick(TABLES))
+
+    @property
+    def in_cluster(self) -> bool:
+        return "kubernetes" in self.spec["platform"].values()
 
     def rows(self, columns: list[str], stamp: str) -> Data:
         return dict(
@@ -288,7 +294,7 @@ class Maker:
     def build(self) -> Data:
         build: Data = {"command": self.pick(COMMANDS)}
         self.maybe(build, "schedule", lambda: self.pick(SCHEDULES))
-        self.maybe(build, "image", self.image)
+        self.maybe(build, "image", self.image, 10 if self.in_cluster else 3)
         known = list(self.spec.get("sources", {}))
         if known:
             self.maybe(build, "from", lambda: self.some(known, 1, 2))
@@ -367,13 +373,19 @@ class Maker:
         if trained:
             model["training"] = self.training()
             if task != "custom":
-                self.maybe(model, "evaluation", lambda: self.evaluation(task, own), 7)
+                self.maybe(
+                    model,
+                    "evaluation",
+                    lambda: self.evaluation(task, self.groups(examples, own)),
+                    7,
+                )
         else:
             model["artifact"] = self.pick(["gs://b/m", "models/m", "s3://x/y z".replace(" ", "_")])
         if not trained or self.yes(7):
             model["serving"] = self.serving()
+        computed = any("python" in self.spec.get("features", {}).get(f, {}) for f in features)
         pods = self.spec["platform"].get("orchestration") == "kubernetes"
-        if trained or not pods:
+        if trained or not (pods or computed):
             self.maybe(model, "batch", lambda: self.batch(examples), 3)
             self.maybe(model, "monitoring", lambda: self.monitoring(model, examples, task), 6)
         self.maybe(model, "governance", lambda: self.governance(model), 3)
@@ -381,8 +393,7 @@ class Maker:
 
     def training(self) -> Data:
         training: Data = {"command": self.pick(COMMANDS)}
-        platform = self.spec["platform"]
-        if "kubernetes" in {platform.get("training"), platform.get("orchestration")} or self.yes(4):
+        if self.in_cluster or self.yes(4):
             training["image"] = self.image()
         self.maybe(training, "framework", lambda: self.pick(["sklearn", "pytorch", "xgboost", "custom"]))  # fmt: skip
         self.maybe(training, "window", lambda: self.pick(["365d", "90d"]))
@@ -436,9 +447,8 @@ class Maker:
     def evaluation(self, task: str, own: list[str]) -> Data:
         made: Data = {"metrics": {}}
         for metric in self.some(list(METRICS[task]), 1, 3):  # type: ignore[index]
-            bound = self.pick([{"min": 0.5}, {"max": 30}, {"min": "10%", "max": "90%"}, {"max": 0}])
-            made["metrics"][metric] = dict(bound)
-            if self.yes(3):
+            made["metrics"][metric] = self.bound(METRICS[task][metric])  # type: ignore[index]
+            if METRICS[task][metric] is not None and self.yes(3):  # type: ignore[index]
                 made["metrics"][metric]["max_worse"] = self.pick([0.01, "1%", 0])
                 self.needs.add("mlflow")
             self.maybe(made["metrics"][metric], "severity", lambda: self.pick(SEVERITIES), 2)
@@ -451,6 +461,18 @@ class Maker:
             }
             self.maybe(made, "fairness", lambda: {self.pick(own): dict(self.some(list(limits.items()), 1))})  # fmt: skip
         return made
+
+    def groups(self, source: str, among: list[str]) -> list[str]:
+        """Columns whose values make groups."""
+        columns = self.spec["sources"][source]["columns"]
+        return [name for name in among if not _type(columns[name]).startswith("float")]
+
+    def bound(self, higher: bool | None) -> Data:
+        """On the side from which a metric gets worse."""
+        least, most = [{"min": 0.5}, {"min": "1%"}, {"min": 1e-3}], [{"max": 30}, {"max": "9%"}]
+        if higher is None:
+            return {"min": "10%", "max": "90%"}
+        return dict(self.pick(least if higher else most))
 
     def serving(self) -> Data:
         self.needs.add("registry")
@@ -504,8 +526,11 @@ class Maker:
 
     def batch(self, examples: str) -> Data:
         to = self.name("owners")
-        kind = self.pick(["parquet", "bigquery", "csv", "duckdb"])
-        self.spec["sources"][to] = {kind: self.location(kind)}
+        self.needs.add("mlflow")
+        local = () if self.in_cluster else ("parquet", "csv")
+        kind = self.pick(["bigquery", "duckdb", "postgres", *local])
+        place = self.location(kind)
+        self.spec["sources"][to] = {kind: "data/scores" if "://" in place else place}
         made = {"from": examples, "to": to}
         self.maybe(made, "schedule", lambda: self.pick(SCHEDULES), 6)
         self.maybe(made, "resources", self.resources, 2)
@@ -514,9 +539,12 @@ class Maker:
     def monitoring(self, model: Data, examples: str, task: str) -> Data:
         self.needs |= {"pushgateway", "mlflow"}
         made: Data = {"current": examples}
-        if "batch" in model and self.yes():
+        computed = any(
+            "python" in self.spec.get("features", {}).get(f, {}) for f in model["features"]
+        )
+        if "batch" in model and "training" in model and not computed and self.yes():
             made["current"] = model["batch"]["to"]
-        if "training" not in model or self.yes(2):
+        elif "training" not in model or self.yes(2):
             made["reference"] = examples
         self.maybe(made, "schedule", lambda: self.pick(SCHEDULES))
         self.maybe(made, "window", lambda: self.pick(["1d", "7d", "6h"]))
@@ -525,9 +553,8 @@ class Maker:
         matched = keys or made["current"] == examples
         names = list(METRICS.get(task, ())) if matched else []  # type: ignore[call-overload]
         made["performance"] = {
-            name: self.pick(
-                [{"min": 0.5}, {"max": 10, "for": "10m"}, {"min": "1%", "severity": "info"}]
-            )
+            name: self.bound(METRICS[task][name])  # type: ignore[index]
+            | self.pick([{}, {"for": "10m"}, {"severity": "info"}])
             for name in self.some(names, 0, 2)
         }
         self.maybe(made, "business", lambda: self.queries("business"))
@@ -553,7 +580,7 @@ class Maker:
 
     def drift(self, numeric: bool) -> Data:
         made: Data = {"method": self.pick([*METHODS, *(NUMERIC_METHODS if numeric else ())])}
-        self.maybe(made, "threshold", lambda: self.pick([0.2, 0.0, 0.05, 3.5]))
+        self.maybe(made, "threshold", lambda: self.pick([0.2, 0.05, 0.9]))
         self.maybe(made, "share", lambda: self.pick([{"max": "30%"}, {"max": 0}, {"max": 0.99, "for": "1h"}]))  # fmt: skip
         return made
 

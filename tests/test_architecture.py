@@ -26,10 +26,9 @@ ARROWS: dict[str, set[str]] = {
         "diagnostics", "source", "spec", "project", "rules", "artifacts", "targets",
     },
     "review": {"diagnostics", "source", "compiler", "artifacts", "project", "targets", "resources"},
-    "authoring": {"diagnostics", "project.units", "spec.vocabulary", "workspace"},
-    "services": set(),
+    "authoring": {"spec.vocabulary"},
     "cli": {
-        "compiler", "workspace", "review", "services", "diagnostics", "spec", "targets",
+        "compiler", "workspace", "review", "diagnostics", "spec", "targets",
         "project", "source", "artifacts.draft", "resources", "authoring",
     },
     "__main__": {"cli"},

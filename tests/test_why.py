@@ -57,7 +57,7 @@ def test_a_default_is_named_with_its_key() -> None:
     path = "k8s/production/delay/deployment.yaml"
     artifact = next(each for each in compilation.artifacts() if each.path == path)
     line = next(
-        number for number, text in enumerate(artifact.text.splitlines(), 1) if "memory: 1Gi" in text
+        number for number, text in enumerate(artifact.text.splitlines(), 1) if "memory: 2Gi" in text
     )
     answer = explain(compilation, path, line)
     assert answer is not None

@@ -3,7 +3,8 @@
 Reads the examples of the training window, leaves out those whose label is not known yet, joins
 features as of each example's time, and splits: by time (test is the newest part, validation the
 one before) or by a draw that depends on the key and the seed alone, so that a key never changes
-sides."""
+sides.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +186,8 @@ def _draw(examples: pd.DataFrame, facts: ModelFacts, training: Training) -> pd.S
 
     BLAKE2 and not Python's hash: the same in every process, on every machine, and evenly spread
     for keys that are counted up. Without keys, the whole row is the key, so that equal rows stay
-    together."""
+    together.
+    """
     names = [key.name for key in facts.examples.keys]
     if not names:
         names = [column.name for column in facts.features.own]

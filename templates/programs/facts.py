@@ -2,7 +2,8 @@
 
 The classes are the shape of the files. Reading is strict: an unknown key, a missing key or a
 value of another type is refused with its place in the file, because a program that guesses is
-worse than none."""
+worse than none.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 Holds what training left to the contract ($MLOPS_OUT: model/, predictions.parquet, metrics.json),
 computes the asked metrics on the test split, overall, in each slice and between groups, and
-compares with the bounds of the spec and with the version that runs."""
+compares with the bounds of the spec and with the version that runs.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 For each key, a row sees the newest feature row at or before its own time and not older than the
 view's ttl; views, ttl, fields and functions are those of Feast's registry, as in serving. A
 warehouse is asked through Feast's historical retrieval; local files are joined here (see
-`_from_files`)."""
+`_from_files`).
+"""
 
 from __future__ import annotations
 
@@ -145,7 +146,8 @@ def _from_files(store: Any, service: Any, asked: pd.DataFrame) -> pd.DataFrame:
     Feast's own file store (0.67) merges each row with the whole history of its key before it
     looks at the time: 27,000 flights and a year of hourly weather took it 200 s. It also loses
     rows: those that agree in time and in the keys joined so far, and those whose key has feature
-    rows, but none within the ttl, together with what other views know of them."""
+    rows, but none within the ttl, together with what other views know of them.
+    """
     on_demand = {view.name: view for view in store.list_on_demand_feature_views()}
     fields = _fields_by_view(service, on_demand)
     found = asked

@@ -1,7 +1,8 @@
 """Feature values into Feast's online store: everything that came since the last time.
 
 Feast keeps in its registry up to when each view was materialized, so a run that was missed is
-caught up by the next one, and the first run goes back as far as the view's ttl."""
+caught up by the next one, and the first run goes back as far as the view's ttl.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def _catch_up(store: Any, view: Any, end: datetime) -> None:
     """From where the view's last run ended; the first run goes back by its ttl.
 
     Feast's own incremental run starts a first one at the clock's time less the ttl, whatever
-    `end` is."""
+    `end` is.
+    """
     start = view.most_recent_end_time or end - (view.ttl or FIRST_RUN)
     start = start.replace(tzinfo=UTC) if start.tzinfo is None else start
     if start >= end:

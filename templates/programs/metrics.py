@@ -1,7 +1,8 @@
 """What the name of a metric means: one table for the gate and the monitor.
 
 Values are computed by scikit-learn where it has the metric. `docs/targets/programs.md` of mlopsc
-lists the names; any other name is looked up in metrics.json."""
+lists the names; any other name is looked up in metrics.json.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ def answers(
 
     A yes-or-no label (bool, or 0 and 1) goes with the probability of yes; other classes go with
     the class itself, and with a column `PREDICTION_CLASS` for the probability of each class when
-    they are there."""
+    they are there.
+    """
     if frame[prediction].isna().any():
         count = int(frame[prediction].isna().sum())
         raise Failed(f"column '{prediction}' is empty in {count} of {len(frame)} rows")

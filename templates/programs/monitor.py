@@ -4,7 +4,8 @@ Compares the rows of the last window with the reference that was kept with exact
 Evidently computes drift by its own JSON config; performance is computed by the gate's definitions
 on rows whose labels are known by now. Only a complete run pushes, so that a broken monitor grows
 old instead of looking healthy. Drift is a result and not a failure: the run passes, unless
---fail-on-drift is given."""
+--fail-on-drift is given.
+"""
 
 from __future__ import annotations
 
@@ -300,8 +301,10 @@ def drift(
         _plain(reference, columns),
     )
     save(snapshot, folder, "drift")
-    values = {(m["config"]["type"].rpartition(":")[2], m["config"].get("column")): m["value"]
-              for m in snapshot.dict()["metrics"]}  # fmt: skip
+    values = {
+        (one["config"]["type"].rpartition(":")[2], one["config"].get("column")): one["value"]
+        for one in snapshot.dict()["metrics"]
+    }
     share = values.get(("DriftedColumnsCount", None))
     if share is None:
         raise CannotRun(
@@ -315,10 +318,15 @@ def drift(
     ]
     holds = drift_facts.share_max is None or share["share"] <= drift_facts.share_max
     wanted = "" if drift_facts.share_max is None else f"≤ {number(drift_facts.share_max)}"
-    cases = [
-        Case("share of drifted columns", "passed" if holds else "failed", number(share["share"]), wanted,
-             f"{int(share['count'])} of {len(drift_facts.columns)}", drift_facts.spec)
-    ]  # fmt: skip
+    drifted = Case(
+        "share of drifted columns",
+        "passed" if holds else "failed",
+        number(share["share"]),
+        wanted,
+        f"{int(share['count'])} of {len(drift_facts.columns)}",
+        drift_facts.spec,
+    )
+    cases = [drifted]
     cases += [
         _column_case(test, drift_facts.spec)
         for test in snapshot.tests_results

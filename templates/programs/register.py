@@ -1,9 +1,9 @@
-"""A model that passed the gate becomes a version of the registry, with what is needed to judge it
-later.
+"""A model that passed the gate becomes a version, with what is needed to judge it later.
 
-Logs the model, the gate's metrics, the dataset's description and the reference rows of the
-monitor to one MLflow run, registers the version, says in tags where it came from, and calls it
-`challenger`."""
+Logs the model, the gate's metrics, the dataset's description and the reference rows of the monitor
+to one MLflow run, registers the version, says in tags where it came from, and calls it
+`challenger`.
+"""
 
 from __future__ import annotations
 
@@ -154,11 +154,11 @@ def ci_tags() -> dict[str, str]:
 
 
 def write_reference(folder: Path, data: Path, out: Path, facts: ModelFacts, run: str) -> None:
-    """What the monitor compares with: the rows the model was made from, predictions where there
-    are some.
+    """What the monitor compares with: the rows the model was made from.
 
     All three splits, because together they are the training window; the prediction stands beside
-    the test rows, whose label the model has not seen."""
+    the test rows, whose label the model has not seen.
+    """
     import pandas as pd
 
     asking = facts.training.spec if facts.training else facts.spec

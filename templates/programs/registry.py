@@ -134,7 +134,8 @@ def running_version(facts: ModelFacts, environment: str, found: Versions | None)
 
     The deployment may say it (`MLOPS_MODEL_VERSION`), the spec may, or an alias of the registry.
     The first two must agree: rows of one version must not be compared with the reference of
-    another."""
+    another.
+    """
     said = os.environ.get("MLOPS_MODEL_VERSION")
     chosen = facts.environments[environment]
     if said and chosen.version and said != chosen.version:

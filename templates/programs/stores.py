@@ -2,7 +2,8 @@
 
 Each answers three calls: which columns there are, rows of some columns inside a window, and
 append. The library is imported when the kind is used and named when it is missing. Addresses and
-passwords come from `MLOPS_<KIND>_URL`, never from a file."""
+passwords come from `MLOPS_<KIND>_URL`, never from a file.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 Severity decides: a failed critical expectation fails the run, a failed warning is reported, a
 failed info is listed. Great Expectations' own `success` knows no severity, so every result is
-read here. Data that is missing, empty or late is said in these words."""
+read here. Data that is missing, empty or late is said in these words.
+"""
 
 from __future__ import annotations
 

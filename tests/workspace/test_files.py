@@ -1,15 +1,17 @@
-"""Reading: every way a file can be wrong has its code, and none of them waits."""
+"""Files people write: every way one can be wrong has its code, and none of them waits."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mlopsc.diagnostics.finding import Place, Rejected
-from mlopsc.workspace.files import SIZE_LIMIT, read_bytes
+from mlopsc.workspace.files import SIZE_LIMIT, read_bytes, write_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +152,62 @@ class TestSymbolicLinks:
     def test_to_the_project(self, tmp_path: Path) -> None:
         (tmp_path / "mlops.yaml").symlink_to(".")
         assert refusal(tmp_path, "mlops.yaml") == "W003"
+
+
+class TestWritingASpec:
+    def test_keeps_the_mode_and_nothing_else(self, tmp_path: Path) -> None:
+        spec = tmp_path / "mlops.yaml"
+        spec.write_text("a: 1\n")
+        spec.chmod(0o640)
+        write_spec(str(tmp_path), "mlops.yaml", "a: 2\r\nä: 1\n")
+        assert spec.read_bytes() == b"a: 2\r\n\xc3\xa4: 1\n"
+        assert stat.S_IMODE(spec.stat().st_mode) == 0o640
+        assert [path.name for path in tmp_path.iterdir()] == ["mlops.yaml"]
+
+    def test_equal_text_is_not_written(self, tmp_path: Path) -> None:
+        spec = tmp_path / "mlops.yaml"
+        spec.write_text("a: 1\n")
+        before = spec.stat()
+        write_spec(str(tmp_path), "mlops.yaml", "a: 1\n")
+        assert spec.stat().st_ino == before.st_ino
+
+    def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "specs").mkdir()
+        (tmp_path / "specs/a.yaml").write_text("a: 1\n")
+        (tmp_path / "mlops.yaml").symlink_to("specs/a.yaml")
+        write_spec(str(tmp_path), "mlops.yaml", "a: 2\n")
+        assert (tmp_path / "mlops.yaml").is_symlink()
+        assert (tmp_path / "specs/a.yaml").read_text() == "a: 2\n"
+
+    def test_a_link_out_of_the_project_is_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "outside.yaml").write_text("a: 1\n")
+        (tmp_path / "project").mkdir()
+        (tmp_path / "project/mlops.yaml").symlink_to("../outside.yaml")
+        with pytest.raises(Rejected) as caught:
+            write_spec(str(tmp_path / "project"), "mlops.yaml", "a: 2\n")
+        assert caught.value.findings[0].code == "W005"
+        assert (tmp_path / "outside.yaml").read_text() == "a: 1\n"
+
+    def test_somebody_elses_temporary_file_stays(self, tmp_path: Path) -> None:
+        (tmp_path / "mlops.yaml").write_text("a: 1\n")
+        (tmp_path / ".mlops.yaml.mlopsc-new").write_text("mine")
+        with pytest.raises(Rejected) as caught:
+            write_spec(str(tmp_path), "mlops.yaml", "a: 2\n")
+        assert caught.value.findings[0].code == "W028"
+        assert (tmp_path / ".mlops.yaml.mlopsc-new").read_text() == "mine"
+
+    @pytest.mark.parametrize("operation", ["write", "replace", "fchmod"])
+    def test_a_full_disk_leaves_it_as_it_was(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+    ) -> None:
+        (tmp_path / "mlops.yaml").write_text("a: 1\n")
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "")
+
+        monkeypatch.setattr(os, operation, fail)
+        with pytest.raises(Rejected) as caught:
+            write_spec(str(tmp_path), "mlops.yaml", "a: 2\n")
+        assert caught.value.findings[0].code == "W040"
+        assert [path.name for path in tmp_path.iterdir()] == ["mlops.yaml"]
+        assert (tmp_path / "mlops.yaml").read_text() == "a: 1\n"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from mlopsc.diagnostics import printers
 from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
 from mlopsc.diagnostics.finding import Finding, Rejected
 from mlopsc.project.conventions import SPEC_FILE
@@ -91,9 +90,12 @@ def _advised(finding: Finding, project: Project) -> Finding:
 
 def show(diagnostics: Sequence[Diagnostic], format_: str = "text") -> None:
     """Print diagnostics: text for people to stderr, reports for tools to stdout."""
+    if format_ == "text" and not diagnostics:
+        return
+    from mlopsc.diagnostics import printers
+
     if format_ == "text":
-        if diagnostics:
-            color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-            click.echo(printers.text(diagnostics, color=color), err=True, color=color)
+        color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        click.echo(printers.text(diagnostics, color=color), err=True, color=color)
         return
     click.echo(printers.PRINTERS[format_](diagnostics), nl=False)

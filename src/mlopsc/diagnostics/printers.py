@@ -267,14 +267,15 @@ def _junit_case(diagnostic: Diagnostic) -> str:
     return f"    <testcase {case} {position}>{inner}</testcase>"
 
 
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML: Final = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+"""A pattern that only a report in XML pays for."""
 
 
 def _xml(words: str) -> str:
     escaped = (
         words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     )
-    return _NOT_XML.sub("\ufffd", escaped)
+    return re.sub(_NOT_XML, "\ufffd", escaped)
 
 
 PRINTERS: Final[Mapping[str, Printer]] = {

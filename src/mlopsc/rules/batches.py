@@ -21,7 +21,7 @@ def _scored(project: Project) -> Iterator[tuple[Model, Batch]]:
             yield model, model.batch
 
 
-@rule("R601")
+@rule("R701")
 def rows_have_what_the_model_reads(project: Project) -> Iterator[Hit]:
     """The rows to score carry the model's own features, and the keys of the others."""
     for model, batch in _scored(project):
@@ -55,7 +55,7 @@ def _asked(model: Model) -> Iterator[tuple[str, str, Path]]:
     yield from ((name, what, origin) for name, (what, origin) in found.items())
 
 
-@rule("R602")
+@rule("R702")
 def scores_have_a_table_of_their_own(project: Project) -> Iterator[Hit]:
     """Scores go to a table that holds nothing else."""
     writers: dict[str, tuple[Model, Batch]] = {}
@@ -88,7 +88,7 @@ def _read(model: Model, batch: Batch) -> Iterator[tuple[Source, Path]]:
         yield view.source, view.at("source")
 
 
-@rule("R603")
+@rule("R703")
 def scores_can_be_appended(project: Project) -> Iterator[Hit]:
     """Scores go where rows can be added."""
     for model, batch in _scored(project):

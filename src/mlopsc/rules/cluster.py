@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project import containers
 from mlopsc.project.conventions import dns
-from mlopsc.rules.rule import Hit, rule
+from mlopsc.rules.rule import Hit, Key, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,20 +37,13 @@ def _jobs(
 
 @rule("R601")
 def jobs_have_an_image(project: Project) -> Iterator[Hit]:
-    """What runs in a cluster runs in an image, which comes from a registry."""
+    """What runs in a cluster runs in an image."""
     for model, what, at, _ in _jobs(project):
-        image = containers.job_image(project, model)
-        if image is None:
+        if containers.job_image(project, model) is None:
             yield (
                 f"the {what} of '{model.name}' runs in the cluster, and no image is named to run it in",
-                at,
+                Key(at),
                 "add `image: NAME` to the model's `training`, and the image to `images`",
-            )
-        elif image.image is not None and image.image.reference is None:
-            yield (
-                f"image '{image.image.name}', in which the {what} of '{model.name}' runs, has no registry to be pushed to",
-                image.origin,
-                "add `registry: HOST/PATH` to the project",
             )
 
 
@@ -67,7 +60,7 @@ def jobs_reach_their_tables(project: Project) -> Iterator[Hit]:
                     f"the {what} of '{model.name}' runs in the cluster, where '{source.location}' is not",
                     source.at(source.kind or ""),
                     "keep it where pods can read it (`gs://…`, `s3://…` or a database)",
-                    (Note("it is read from here", at),),
+                    (Note("it is read from here", at, on_key=True),),
                 )
 
 
@@ -81,7 +74,7 @@ def builds_have_an_image(project: Project) -> Iterator[Hit]:
         if build is not None and build.schedule is not None and build.image is None:
             yield (
                 f"'{source.name}' is built in the cluster, and no image is named to build it in",
-                build.origin,
+                Key(build.origin),
                 "add `image:` to its `build`: a name from `images`, or a full reference",
             )
 
@@ -96,7 +89,7 @@ def names_stay_apart(project: Project) -> Iterator[Hit]:
             if other is not None:
                 yield (
                     f"'{other.name}' is called what the {purpose} of '{model.name}' are called in Kubernetes",
-                    other.origin,
+                    Key(other.origin),
                     "rename one of the two models",
                     (Note("the other one stands here", model.origin, on_key=True),),
                 )
@@ -105,7 +98,7 @@ def names_stay_apart(project: Project) -> Iterator[Hit]:
         if model.serving is not None and (image := images.get(dns(model.name))) is not None:
             yield (
                 f"image '{image.name}' and the serving image of model '{model.name}' have one place in the registry",
-                image.origin,
+                Key(image.origin),
                 "rename the image",
                 (Note("the model stands here", model.origin, on_key=True),),
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlopsc.diagnostics.finding import Path
-    from mlopsc.project.model import Column, Expectation, Model, Project, View
+    from mlopsc.project.model import Column, Expectation, Model, OnDemandView, Project, View
 
 _NUMBERS = ("int32", "int64", "float32", "float64")
 
@@ -426,12 +425,12 @@ def patterns_are_regular_expressions(project: Project) -> Iterator[Hit]:
 @rule("R115", "warning")
 def views_are_used(project: Project) -> Iterator[Hit]:
     """A view is read by a model."""
-    used = {
-        view.name for model in project.models for view in (*model.views, *model.on_demand_views)
-    }
+    used = {view.name for model in project.models for view in model.views}
+    used |= {view.name for model in project.models for view in model.on_demand_views}
     # A function that nobody uses is said once, not again of each view it reads.
     used |= {given.owner.name for view in project.on_demand_views for given in view.inputs}
-    for view in chain(project.views, project.on_demand_views):
+    views: tuple[View | OnDemandView, ...] = (*project.views, *project.on_demand_views)
+    for view in views:
         if view.name not in used:
             yield (
                 f"no model uses view '{view.name}'",

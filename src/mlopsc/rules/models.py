@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from mlopsc.rules.rule import Hit, Key, Need, missing, rule, spelled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Bound, Column, Feature, Model, Project, Source, Task
 
 
@@ -450,6 +450,8 @@ def gate_bounds_something(project: Project) -> Iterator[Hit]:
 @rule("R214", "info")
 def metrics_of_ones_own(project: Project) -> Iterator[Hit]:
     """A metric that nearly has a known name may be meant to be it."""
+    from difflib import get_close_matches
+
     for model in project.models:
         for bound in model.evaluation.metrics if model.evaluation else ():
             if metrics.tasks_of(bound.name):
@@ -470,9 +472,11 @@ def groups_have_members(project: Project) -> Iterator[Hit]:
         gate = model.evaluation
         if gate is None:
             continue
-        asked = [(column, gate.at("slices", n)) for n, column in enumerate(gate.slices)]
-        named = [(fairness.column, Key(fairness.origin)) for fairness in gate.fairness]
-        for column, at in (*asked, *named):
+        asked: list[tuple[Column, Path | Key]] = [
+            (column, gate.at("slices", n)) for n, column in enumerate(gate.slices)
+        ]
+        asked += [(fairness.column, Key(fairness.origin)) for fairness in gate.fairness]
+        for column, at in asked:
             why = _too_many_values(column)
             if why is not None:
                 yield (

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mlopsc.diagnostics.finding import Note
 from mlopsc.project.conventions import dns
 from mlopsc.project.model import Project, SecretRef
-from mlopsc.rules.rule import Hit, rule
+from mlopsc.rules.rule import Hit, Key, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import Environment, Model
 
 
 @rule("R501")
@@ -43,35 +45,43 @@ def approvers_approve_something(project: Project) -> Iterator[Hit]:
 @rule("R503")
 def namespaces_differ(project: Project) -> Iterator[Hit]:
     """Two environments in one namespace overwrite each other."""
-    seen: dict[str, str] = {}
+    seen: dict[str, Environment] = {}
     for environment in project.environments:
-        other = seen.setdefault(environment.namespace, environment.name)
-        if other != environment.name:
+        other = seen.setdefault(environment.namespace, environment)
+        if other is not environment:
             yield (
-                f"{other} and {environment.name} share namespace '{environment.namespace}' and would overwrite each other",
+                f"{other.name} and {environment.name} share namespace '{environment.namespace}' and would overwrite each other",
                 environment.at("namespace"),
                 f"give {environment.name} one of its own",
+                (Note("the other one stands here", other.at("namespace")),),
             )
 
 
 @rule("R504", "warning")
 def online_store_outlives_a_pod(project: Project) -> Iterator[Hit]:
     """A file on one machine is no online store or registry for production."""
-    if not project.views or not any(view.materialize for view in project.views):
+    view = next((view for view in project.views if view.materialize), None)
+    if view is None:
         return
     feast = project.services.feast
-    at: Path = ("services", "feast")
-    if feast is None or feast.online_store == "sqlite":
+    if feast is None:
         yield (
-            "features are looked up in a sqlite file, which lives and dies with one machine",
-            (*at, "online_store"),
-            "name a store that others can reach: redis or postgres",
+            f"'{view.name}' is looked up in a file, which lives and dies with one machine",
+            view.at("materialize"),
+            "add `services: {feast: {registry: gs://…, online_store: redis, connection: {secret: NAME}}}`",
         )
-    if feast is None or feast.registry is None or "://" not in feast.registry:
+        return
+    if feast.online_store == "sqlite":
+        yield (
+            f"'{view.name}' is looked up in a sqlite file, which lives and dies with one machine",
+            feast.at("online_store"),
+            "write `online_store: redis`, which all machines reach",
+        )
+    if feast.registry is not None and "://" not in feast.registry:
         yield (
             "Feast's registry is a file of one machine, which the next job does not see",
-            (*at, "registry"),
-            "give it an address that all jobs reach: gs://…, s3://… or a database",
+            feast.at("registry"),
+            "give it an address that all jobs reach, such as gs://… or s3://…",
         )
 
 
@@ -79,7 +89,7 @@ def online_store_outlives_a_pod(project: Project) -> Iterator[Hit]:
 def online_store_is_reachable(project: Project) -> Iterator[Hit]:
     """A shared online store has an address."""
     feast = project.services.feast
-    if feast and feast.online_store in ("redis", "postgres") and feast.connection is None:
+    if feast and feast.online_store != "sqlite" and feast.connection is None:
         yield (
             f"the online store is {feast.online_store}, and nothing says how to connect",
             feast.at("online_store"),
@@ -90,10 +100,12 @@ def online_store_is_reachable(project: Project) -> Iterator[Hit]:
 _SECRET_NAME = re.compile(
     r"(?i)(?:^|_)(password|passwd|secret|token|api_?key|access_?key|private_?key|credentials?)(?:$|_)"
 )
+_NO_SECRET = re.compile(r"(?i)^(?:[0-9.]*|true|false|yes|no|on|off|none|/.*)$")
+"""Numbers, switches and paths, whatever the variable is called: `MAX_TOKEN: "512"`."""
 # Prefixes their issuers document, so that leaked ones can be found: GitHub, GitLab, AWS, Slack, Google, OpenAI.
 _SECRET_VALUE = re.compile(
-    r"^(?:gh[pousr]_[A-Za-z0-9]{20,}|glpat-[\w-]{16,}|A(?:KIA|SIA)[A-Z0-9]{16}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|sk-[\w-]{20,})$"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|^[a-z][a-z0-9+]*://[^/\s:@]+:[^/\s:@]+@"
+    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|glpat-[\w-]{16,}|A(?:KIA|SIA)[A-Z0-9]{16}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|sk-[\w-]{20,})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|[a-z][a-z0-9+]*://[^/\s:@]+:[^/\s:@]+@"
 )
 
 
@@ -101,31 +113,47 @@ _SECRET_VALUE = re.compile(
 def secrets_are_not_written_down(project: Project) -> Iterator[Hit]:
     """A secret's value never stands in a spec."""
     for path, name, value in _literals(project):
-        if _SECRET_VALUE.search(value) or (name and _SECRET_NAME.search(name) and value):
+        named = name is not None and _SECRET_NAME.search(name) and not _NO_SECRET.match(value)
+        if named or _SECRET_VALUE.search(value):
             yield (
-                f"this looks like a secret: '{name or value[:4] + '…'}'",
+                f"the value of `{path[-1]}` looks like a secret",
                 path,
-                "define it in `secrets`, and write `{secret: NAME}` here",
+                "define it in `secrets`, and write `{secret: NAME}` here"
+                if path[-2:-1] == ("env",)
+                else "hand it over by `env: {NAME: {secret: NAME}}`; make a new one, if this one was committed",
             )
 
 
 def _literals(project: Project) -> Iterator[tuple[Path, str | None, str]]:
+    """Texts of the spec that reach a program: where they stand, their name if it says what they are."""
     for model in project.models:
-        for part in (model.training, model.serving):
-            for name, value in part.env.items() if part else ():
-                if not isinstance(value, SecretRef):
-                    yield part.at("env", name), name, value  # type: ignore[union-attr]
-        if model.training:
-            for name, parameter in model.training.parameters.items():
-                if isinstance(parameter, str):
-                    yield model.training.at("parameters", name), None, parameter
-            yield model.training.at("command"), None, model.training.command
+        yield from _of_model(model)
     for source in project.sources:
         if source.location and source.kind:
             yield source.at(source.kind), None, source.location
-    for key in ("mlflow", "prometheus", "pushgateway", "alertmanager"):
-        if url := getattr(project.services, key):
-            yield ("services", key, "url"), None, url
+        if source.build:
+            yield source.build.at("command"), None, source.build.command
+    feast = project.services.feast
+    addresses = {
+        ("services", key, "url"): getattr(project.services, key)
+        for key in ("mlflow", "prometheus", "pushgateway", "alertmanager")
+    } | {("services", "feast", "registry"): feast and feast.registry, ("storage",): project.storage}
+    yield from ((path, None, address) for path, address in addresses.items() if address)
+
+
+def _of_model(model: Model) -> Iterator[tuple[Path, str | None, str]]:
+    for part in (model.training, model.serving):
+        for name, value in part.env.items() if part else ():
+            if not isinstance(value, SecretRef) and part is not None:
+                yield part.at("env", name), name, value
+    training = model.training
+    if training is not None:
+        for name, parameter in training.parameters.items():
+            if isinstance(parameter, str):
+                yield training.at("parameters", name), name, parameter
+        yield training.at("command"), None, training.command
+    if model.artifact:
+        yield model.at("artifact"), None, model.artifact
 
 
 @rule("R507")
@@ -136,6 +164,23 @@ def names_fit_labels(project: Project) -> Iterator[Hit]:
         if len(label) > 63:  # noqa: PLR2004
             yield (
                 f"'{label}' is the label of '{model.name}' in Kubernetes, and longer than 63 characters",
-                model.origin,
+                Key(model.origin),
                 "shorten the model's or the project's name",
             )
+
+
+@rule("R508")
+def variables_of_the_contract_are_ours(project: Project) -> Iterator[Hit]:
+    """Environment variables of the data contract are set by the pipeline, not by the spec."""
+    for model in project.models:
+        for part in (model.training, model.serving):
+            for name in part.env if part is not None else ():
+                if part is not None and name.startswith(_CONTRACT):
+                    yield (
+                        f"`{name}` is set by the pipeline: what is written here would be lost, or break it",
+                        part.at("env", name),
+                        f"choose a name that does not begin with {_CONTRACT}",
+                    )
+
+
+_CONTRACT = "MLOPS_"

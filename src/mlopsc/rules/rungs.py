@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlopsc.rules.rule import Hit, rule
+from mlopsc.rules.rule import Hit, Key, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ def next_gate(project: Project) -> Iterator[Hit]:
         if model.training is not None and model.evaluation is None:
             yield (
                 f"'{model.name}' has no gate",
-                model.origin,
+                Key(model.origin),
                 "`evaluation: {metrics: {METRIC: {max: …}}}` adds one, on the test split",
             )
 
@@ -32,7 +32,7 @@ def next_endpoint(project: Project) -> Iterator[Hit]:
             registry = "" if project.registry else " (and `registry: HOST/PATH` in the project)"
             yield (
                 f"'{model.name}' answers nobody",
-                model.origin,
+                Key(model.origin),
                 f"`serving: {{}}`{registry} gives it an address in Kubernetes; `batch` scores a table",
             )
 
@@ -44,7 +44,7 @@ def next_monitoring(project: Project) -> Iterator[Hit]:
         if model.monitoring is None and (model.training is not None or model.serving is not None):
             yield (
                 f"nobody watches '{model.name}'",
-                model.origin,
+                Key(model.origin),
                 f"`monitoring: {{schedule: 1d, current: {model.target.source.name}}}` (and `services: {{pushgateway: "
                 "{url: …}}`) looks for drift and alerts",
             )
@@ -56,7 +56,7 @@ def next_features(project: Project) -> Iterator[Hit]:
     if project.models and not project.views:
         yield (
             "features come in the request alone",
-            ("features",),
+            project.models[0].at("features"),
             "`key: NAME` on a column and a view in `features` let models share them and look them up",
         )
 
@@ -68,7 +68,7 @@ def next_objective(project: Project) -> Iterator[Hit]:
         if model.serving is not None and model.serving.slo is None:
             yield (
                 f"'{model.name}' promises its callers nothing",
-                model.serving.origin,
+                Key(model.serving.origin),
                 "`slo: {availability: 99.9%}` alerts when its error budget burns",
             )
 
@@ -76,10 +76,14 @@ def next_objective(project: Project) -> Iterator[Hit]:
 @rule("R906", "info")
 def next_channel(project: Project) -> Iterator[Hit]:
     """Alerts can reach people."""
-    watched = any(m.monitoring or (m.serving and m.serving.slo) for m in project.models)
-    if watched and not project.alerts.channels:
-        yield (
-            "alerts fire and nobody is told",
-            ("alerts",),
-            "`alerts: {channels: …, routes: {critical: NAME}}` makes Alertmanager's configuration",
-        )
+    if project.alerts.channels:
+        return
+    for model in project.models:
+        watched = model.monitoring or (model.serving and model.serving.slo)
+        if watched:
+            yield (
+                "alerts fire and nobody is told",
+                Key(watched.origin),
+                "`alerts: {channels: …, routes: {critical: NAME}}` makes Alertmanager's configuration",
+            )
+            return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
 from mlopsc.project.alerting.burn_rates import burns, can_fire
+from mlopsc.project.containers import KUBERNETES, job_image
 from mlopsc.project.runtimes import CUSTOM, RUNTIMES
 from mlopsc.rules.rule import Hit, Key, Need, missing, rule
 
@@ -44,16 +45,19 @@ def images_have_a_registry(project: Project) -> Iterator[Hit]:
 
 def _asking_for_images(project: Project) -> Iterator[Need]:
     for source in project.sources:
-        if (used := source.build and _ours(source.build.image)) is not None:
-            yield Need(
-                f"'{source.name}' is built in image '{used.name}'", source.at("build", "image")
-            )
+        build = source.build
+        if build is not None and (image := _ours(build.image)) is not None:
+            yield Need(f"'{source.name}' is built in image '{image.name}'", build.at("image"))
     for model in project.models:
-        if (used := model.training and _ours(model.training.image)) is not None:
-            at = model.at("training", "image")
-            yield Need(f"'{model.name}' is trained in image '{used.name}'", at)
+        # A job in the cluster runs in the first of `images` where it names none.
+        in_cluster = KUBERNETES in (model.platform.training, model.platform.orchestration)
+        used = model.training.image if model.training is not None else None
+        if in_cluster and (model.training or model.batch or model.monitoring):
+            used = used or job_image(project, model)
+        if used is not None and (image := _ours(used)) is not None:
+            yield Need(f"'{model.name}' runs in image '{image.name}'", used.origin)
         serving = model.serving
-        if serving is not None and (serving.image is None or serving.image.image is not None):
+        if serving is not None and (serving.image is None or _ours(serving.image)):
             yield Need(f"'{model.name}' is served from an image", Key(serving.origin))
 
 

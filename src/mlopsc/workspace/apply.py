@@ -16,24 +16,21 @@ an empty file of ours again, as it does a missing one.
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from mlopsc.diagnostics.finding import Finding, Rejected
+from mlopsc.diagnostics.finding import Rejected
 from mlopsc.workspace.codes import about
 from mlopsc.workspace.lock import Lock, lock_text
 from mlopsc.workspace.paths import LOCK_FILE, above, split, temporary, temporary_path
+from mlopsc.workspace.storage import failure, fill
 from mlopsc.workspace.tree import FILE_MODE, NEW_FILE, Tree, signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mlopsc.workspace.change import Change, Plan
-
-FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def apply(plan: Plan, root: str) -> None:
@@ -44,16 +41,15 @@ def apply(plan: Plan, root: str) -> None:
             writing is not permitted, the storage failed, another compile is at work, or a file
             changed since the plan was made. What was done is valid; the next compile goes on.
     """
-    errors = tuple(finding for finding in plan.findings if finding.severity == "error")
-    if errors:
-        raise Rejected(errors)
+    if any(finding.severity == "error" for finding in plan.findings):
+        raise Rejected(plan.findings)
     if not plan.changes_files and not plan.litter and lock_text(plan.after) == plan.before.raw:
         return
     run = _Run(plan, root)
     try:
         run.apply()
     except OSError as error:
-        raise Rejected((_failure(error, run.at),)) from error
+        raise Rejected((failure(error, run.at),)) from error
 
 
 class _Run:
@@ -134,7 +130,7 @@ class _Run:
             path = temporary_path(change.path)
             descriptor = self._open_new(path)
             self.staged[path] = change
-            _fill(descriptor, change.data)
+            fill(descriptor, change.data or b"")
 
     def _open_new(self, path: str) -> int:
         folder, name = split(path)
@@ -157,7 +153,7 @@ class _Run:
         name = temporary(LOCK_FILE)
         descriptor = self._open_new(name)
         try:
-            _fill(descriptor, text)
+            fill(descriptor, text)
             self._rename(name, LOCK_FILE)
         except BaseException:
             with suppress(OSError):
@@ -217,16 +213,6 @@ class _Run:
             self._write_lock(lock.raw)
 
 
-def _fill(descriptor: int, data: bytes) -> None:
-    """Write `data` and close. A full disk may show only when a file is closed."""
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    finally:
-        os.close(descriptor)
-
-
 def _changed(path: str) -> NoReturn:
     raise Rejected(
         (
@@ -238,30 +224,3 @@ def _changed(path: str) -> NoReturn:
             ),
         )
     )
-
-
-def _failure(error: OSError, path: str) -> Finding:
-    if error.errno in FULL:
-        return about(
-            "W040",
-            path,
-            f"'{path}' could not be written: {_reason(error)}",
-            "make room, then compile again: it goes on where it stopped",
-        )
-    if error.errno in FORBIDDEN:
-        return about(
-            "W041",
-            path,
-            f"'{path}' could not be written: {_reason(error)}",
-            "give yourself the right to write there, then compile again",
-        )
-    return about(
-        "W042",
-        path,
-        f"'{path}' could not be written: {_reason(error)}",
-        "see that the storage it is on works, then compile again",
-    )
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno).lower() if error.errno else str(error)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from mlopsc.artifacts.draft import Artifact
     from mlopsc.diagnostics.finding import Finding
     from mlopsc.workspace.lock import Lock
     from mlopsc.workspace.tree import Signature
@@ -28,8 +27,9 @@ class Change:
     Attributes:
         kind: see `Kind`.
         path: relative to the project, with `/`.
-        artifact: what should stand there; None if it is no longer generated.
-        digest: SHA-256 of what should stand there.
+        data: the content that should stand there; None if it stands there already (keep), or if
+            the file is no longer generated.
+        digest: SHA-256 of what should stand there; empty if the file is no longer generated.
         seen: the signature of the file when it was looked at; None if there was none.
         in_the_way: a file to delete before others can be written: a folder takes its place, or it
             lies in a folder whose place a file takes.
@@ -37,15 +37,10 @@ class Change:
 
     kind: Kind
     path: str
-    artifact: Artifact | None = None
+    data: bytes | None = None
     digest: str = ""
     seen: Signature | None = None
     in_the_way: bool = False
-
-    @property
-    def data(self) -> bytes:
-        """The content that should stand at the path."""
-        return b"" if self.artifact is None else self.artifact.text.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
-"""Reading the files a compile starts from: never waiting, never more than the limit."""
+"""The files people write: read without waiting and within a limit, and replaced whole."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from contextlib import suppress
 from typing import Final
 
 from mlopsc.diagnostics.finding import Rejected
 from mlopsc.workspace.codes import about
-from mlopsc.workspace.paths import is_usable, split
-from mlopsc.workspace.tree import READ_FILE, Tree, read_all
+from mlopsc.workspace.paths import is_usable, split, temporary
+from mlopsc.workspace.standing import temporary_in_the_way
+from mlopsc.workspace.storage import failure, fill
+from mlopsc.workspace.tree import FILE_MODE, NEW_FILE, READ_FILE, Tree, read_all
 
 SIZE_LIMIT: Final = 10 * 1024 * 1024  # bytes
 
@@ -29,6 +32,45 @@ def read_bytes(root: str, name: str) -> bytes:
             return _read(tree, root, name)
     except OSError as error:
         raise _unreadable(name, error) from error
+
+
+def write_spec(root: str, name: str, text: str) -> None:
+    """Replace the content of the existing file `name`, whole or not at all.
+
+    Its mode stays, and so does a symbolic link to it: what changes is the file at the link's end.
+
+    Raises:
+        Rejected: W001 to W006 where `read_bytes` would; W028 if the name for the new content is
+            taken; W040 to W042 if the storage does not take it.
+    """
+    data = text.encode()
+    if read_bytes(root, name) == data:
+        return
+    top = os.path.realpath(root)
+    path = os.path.relpath(os.path.realpath(os.path.join(top, name)), top)  # noqa: PTH118
+    try:
+        with Tree(top) as tree:
+            _replace(tree, path, data)
+    except FileExistsError as error:
+        raise Rejected((temporary_in_the_way(path, "mlopsc promote"),)) from error
+    except OSError as error:
+        raise Rejected((failure(error, path),)) from error
+
+
+def _replace(tree: Tree, path: str, data: bytes) -> None:
+    folder = tree.folder(split(path)[0])
+    name = split(path)[1]
+    new = temporary(name)
+    mode = stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    descriptor = os.open(new, NEW_FILE, FILE_MODE, dir_fd=folder)
+    try:
+        os.fchmod(descriptor, mode)
+        fill(descriptor, data)
+        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:  # an interrupt too must not leave the temporary file
+        with suppress(OSError):
+            os.unlink(new, dir_fd=folder)
+        raise
 
 
 def _check_name(name: str) -> None:

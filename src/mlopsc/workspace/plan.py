@@ -7,6 +7,7 @@ updated or deleted where its content is one the lock knows, and everything else 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from mlopsc.workspace import standing
@@ -36,7 +37,7 @@ def make_plan(
     """Compare `artifacts` with the folder `root`.
 
     Args:
-        artifacts: what the spec compiles to; no two at one path.
+        artifacts: what the spec compiles to, in any order; each is let go before the next.
         root: the project's folder; it need not exist.
         lock: what `read_lock(root)` gave.
         inputs: name → content of every file the compile started from.
@@ -48,20 +49,15 @@ def make_plan(
         ValueError: two artifacts have one path, or one is the folder of another: the compiler's
             mistake, not the user's.
     """
-    wanted: dict[str, Artifact] = {}
-    for artifact in artifacts:
-        if wanted.setdefault(artifact.path, artifact) is not artifact:
-            raise ValueError(f"two artifacts have the path {artifact.path!r}")
-    folders = {folder for path in wanted for folder in above(path)}
-    if both := folders & wanted.keys():
-        raise ValueError(f"a file and a folder of artifacts have the path {min(both)!r}")
     hashes = {name: input_hash(data) for name, data in inputs.items()}
     try:
         tree = Tree(root)
     except FileNotFoundError:
         tree = None
-    planner = _Planner(tree, lock, wanted, folders=folders, inputs=hashes, command=command)
+    planner = _Planner(tree, lock, hashes, command)
     with tree or nullcontext():
+        for artifact in artifacts:
+            planner.add(artifact.path, artifact.text.encode())
         return planner.plan(partial=partial)
 
 
@@ -69,21 +65,15 @@ class _Planner:
     """One run of `make_plan`, and what it has found out so far."""
 
     def __init__(
-        self,
-        tree: Tree | None,
-        lock: Lock,
-        wanted: Mapping[str, Artifact],
-        *,
-        folders: set[str],
-        inputs: Mapping[str, str],
-        command: str,
+        self, tree: Tree | None, lock: Lock, inputs: Mapping[str, str], command: str
     ) -> None:
         self.tree = tree
         self.lock = lock
-        self.wanted = wanted
-        self.folders = folders  # of what is wanted
         self.inputs = inputs
         self.command = command
+        self.paths: set[str] = set()  # of all artifacts
+        self.folders: set[str] = set()  # of all artifacts
+        self.differing: list[Change] = []  # artifacts that are not there yet, still to be judged
         self.changes: list[Change] = []
         self.findings: list[Finding] = []
         self.files: dict[str, str] = {}  # of the lock when all is done
@@ -92,12 +82,26 @@ class _Planner:
         self.litter: list[str] = []
         self.asked: set[str] = set()  # folders whose rights were looked at
 
+    def add(self, path: str, data: bytes) -> None:
+        """One more artifact. Its content is only held on to if it is not there already."""
+        if path in self.paths:
+            raise ValueError(f"two artifacts have the path {path!r}")
+        self.paths.add(path)
+        self.folders.update(above(path))
+        wanted = Change("create", path, data, digest(data))
+        if self.tree is not None and _is_ours_to_make(path) and self.tree.holds(path, data):
+            self._keep(wanted)
+        else:
+            self.differing.append(wanted)
+
     def plan(self, *, partial: bool) -> Plan:
+        if both := self.folders & self.paths:
+            raise ValueError(f"a file and a folder of artifacts have the path {min(both)!r}")
         self._lock_itself()
         self._left_by_a_stopped_run()
         self._no_longer_wanted(partial=partial)
-        for path in sorted(self.wanted):
-            self._wanted(self.wanted[path])
+        for wanted in sorted(self.differing, key=_by_path):
+            self._differs(wanted)
         self.changes.sort(key=_by_path)
         self.findings.sort(key=_by_place)
         return Plan(
@@ -138,12 +142,12 @@ class _Planner:
     def _no_longer_wanted(self, *, partial: bool) -> None:
         known = {**self.lock.writing, **self.lock.files}
         # A lock that lists a file the user wrote was changed by hand, or by malice.
-        leaving = sorted(known.keys() - self.wanted.keys() - self.inputs.keys() - RESERVED)
+        leaving = sorted(known.keys() - self.paths - self.inputs.keys() - RESERVED)
         if partial:
             self._keep_in_the_lock(leaving)
             return
         for path in leaving:
-            in_the_way = path in self.folders or any(f in self.wanted for f in above(path))
+            in_the_way = path in self.folders or not self.paths.isdisjoint(above(path))
             self._leaving(path, in_the_way=in_the_way)
 
     def _keep_in_the_lock(self, paths: Iterable[str]) -> None:
@@ -159,9 +163,9 @@ class _Planner:
     def _leaving(self, path: str, *, in_the_way: bool) -> None:
         seen = self._look(path)
         if seen.what == "unreadable":
-            self._leave("blocked", path, None, standing.unreadable(path))
+            self._leave("blocked", Change("delete", path), standing.unreadable(path))
         elif seen.what == "file" and not self._is_ours(path, seen.data):
-            self._leave("edited", path, None, standing.edited_and_gone(path))
+            self._leave("edited", Change("delete", path), standing.edited_and_gone(path))
         elif seen.what == "file":
             self._need_folder(path)
             self.present[path] = digest(seen.data)
@@ -171,54 +175,48 @@ class _Planner:
 
     # --- artifacts ---------------------------------------------------------------------------
 
-    def _wanted(self, artifact: Artifact) -> None:
-        path = artifact.path
-        if not is_usable(path) or path in RESERVED:
-            self._leave("blocked", path, artifact, standing.unusable_path(path))
-            return
-        data = artifact.text.encode()
-        hash_ = digest(data)
-        if self.tree is not None and self.tree.holds(path, data):
-            self._keep(artifact, hash_)
+    def _differs(self, wanted: Change) -> None:
+        path = wanted.path
+        if not _is_ours_to_make(path):
+            self._leave("blocked", wanted, standing.unusable_path(path))
             return
         seen = self._look(path)
         if seen.what == "absent":
-            self._create(artifact, hash_)
+            self._create(wanted)
         elif seen.what == "file":
-            self._replace(artifact, seen, data, hash_)
+            self._replace(wanted, seen)
         elif seen.what == "folder" and self._is_cleared(path):
-            self._write(Change("create", path, artifact, hash_))
+            self._write(wanted)
         else:
-            self._leave("blocked", path, artifact, self._obstacle(path, seen.what))
+            self._leave("blocked", wanted, self._obstacle(path, seen.what))
 
-    def _keep(self, artifact: Artifact, hash_: str) -> None:
-        self.changes.append(Change("keep", artifact.path, artifact, hash_))
-        self.files[artifact.path] = self.present[artifact.path] = hash_
+    def _keep(self, wanted: Change) -> None:
+        self.changes.append(Change("keep", wanted.path, digest=wanted.digest))
+        self.files[wanted.path] = self.present[wanted.path] = wanted.digest
 
-    def _create(self, artifact: Artifact, hash_: str) -> None:
-        path = artifact.path
+    def _create(self, wanted: Change) -> None:
+        path = wanted.path
         if self.tree is not None and not self.tree.has_folder(split(path)[0]):
             place, what = self.tree.obstacle(path)
             if what == "file" and place not in self.clearing:
-                finding = standing.file_for_folder(place, path, self.command)
-                self._leave("blocked", path, artifact, finding)
+                self._leave("blocked", wanted, standing.file_for_folder(place, path, self.command))
                 return
             if what in ("link", "special", "unreadable"):
-                self._leave("blocked", path, artifact, self._obstacle(place, what))
+                self._leave("blocked", wanted, self._obstacle(place, what))
                 return
-        self._write(Change("create", path, artifact, hash_))
+        self._write(wanted)
 
-    def _replace(self, artifact: Artifact, seen: Seen, data: bytes, hash_: str) -> None:
-        path = artifact.path
-        if seen.data == data:
-            self._keep(artifact, hash_)
-        elif self._is_ours(path, seen.data) or _unix(seen.data) == data:
+    def _replace(self, wanted: Change, seen: Seen) -> None:
+        path = wanted.path
+        if seen.data == wanted.data:
+            self._keep(wanted)
+        elif self._is_ours(path, seen.data) or _unix(seen.data) == wanted.data:
             self.present[path] = digest(seen.data)
-            self._write(Change("update", path, artifact, hash_, seen.signature))
+            self._write(replace(wanted, kind="update", seen=seen.signature))
         elif self.lock.knows(path) and path not in self.inputs:
-            self._leave("edited", path, artifact, standing.edited(path, self.command))
+            self._leave("edited", wanted, standing.edited(path, self.command))
         else:
-            self._leave("foreign", path, artifact, standing.foreign(path, self.command))
+            self._leave("foreign", wanted, standing.foreign(path, self.command))
 
     def _write(self, change: Change) -> None:
         self._need_folder(change.path)
@@ -229,14 +227,11 @@ class _Planner:
         self.files[change.path] = change.digest
 
     def _leave(
-        self,
-        kind: Literal["edited", "foreign", "blocked"],
-        path: str,
-        artifact: Artifact | None,
-        finding: Finding,
+        self, kind: Literal["edited", "foreign", "blocked"], change: Change, finding: Finding
     ) -> None:
         """Not to be written: the lock goes on saying of it what it says."""
-        self.changes.append(Change(kind, path, artifact))
+        path = change.path
+        self.changes.append(replace(change, kind=kind))
         self.findings.append(finding)
         recorded = self.lock.files.get(path, self.lock.writing.get(path))
         if recorded is not None:
@@ -307,6 +302,10 @@ class _Planner:
             name = temporary_path(path)
             if self._what(name) == "file":
                 self.litter.append(name)
+
+
+def _is_ours_to_make(path: str) -> bool:
+    return is_usable(path) and path not in RESERVED
 
 
 def _unix(data: bytes) -> bytes:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Project, flights
 from mlops import dataset
+
+from conftest import Project, flights
 
 Said = pytest.CaptureFixture[str]
 

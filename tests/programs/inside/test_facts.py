@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MODEL, PROGRAMS, SOURCE, Json, Project
 from mlops import dataset, facts
+
+from conftest import MODEL, PROGRAMS, SOURCE, Json, Project
 
 DOCS = Path(__file__).parents[3] / "docs" / "targets" / "programs.md"
 EXAMPLES = [

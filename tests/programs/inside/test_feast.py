@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Project, flights
 from mlops import dataset, joins, materialize
+
+from conftest import Project, flights
 
 Said = pytest.CaptureFixture[str]
 

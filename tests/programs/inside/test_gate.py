@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Project, flights
 from mlops import dataset, gate, metrics
+
+from conftest import Project, flights
 
 Said = pytest.CaptureFixture[str]
 

@@ -11,9 +11,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Project, Server, flights
 from mlops import batch, cooldown, dataset, gate, monitor, register
 from sklearn.linear_model import LinearRegression
+
+from conftest import Project, Server, flights
 
 Said = pytest.CaptureFixture[str]
 

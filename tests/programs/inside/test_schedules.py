@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import Project, Server
 from mlops import schedules
+
+from conftest import Project, Server
 
 Said = pytest.CaptureFixture[str]
 Json = dict[str, Any]

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Project, Server, flights
 from mlops import validate
+
+from conftest import Project, Server, flights
 
 Said = pytest.CaptureFixture[str]
 SUITE: list[dict[str, Any]] = [

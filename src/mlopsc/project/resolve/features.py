@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlopsc.diagnostics.finding import Note
 from mlopsc.project.model import (
     Column,
     Entity,
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import Schedule
     from mlopsc.spec.root import Spec
 
 AnyView = View | OnDemandView
@@ -50,7 +53,7 @@ def resolve_views(
                     else _view(scope, name, written, at, sources, entities, spec)
                 )
             except Unresolvable:
-                continue
+                scope.break_("view", name)
     return views
 
 
@@ -64,15 +67,8 @@ def _view(
     spec: Spec,
 ) -> View:
     source = scope.find("source", written.source, sources, (*at, "source"))
-    columns = {column.name: column for column in source.columns}
-    if written.fields is None:
-        # The label and what identifies a row are no features; everything else is.
-        fields = [c for c in source.columns if not c.entity and c.known_after is None]
-    else:
-        fields = [
-            scope.find("column", field, columns, (*at, "fields", position))
-            for position, field in enumerate(written.fields)
-        ]
+    schedule = scope.attempt(lambda: _materialized(scope, name, written, at))
+    fields = _fields(scope, source, written.fields, (*at, "fields"))
     keys = tuple(entities[key.entity] for key in source.keys if key.entity in entities)
     if not keys:
         raise scope.fail(
@@ -80,19 +76,45 @@ def _view(
             f"view '{name}' reads source '{source.name}', which has no key column",
             (*at, "source"),
             "add `key: NAME` to the column that says whose row it is",
+            Note("its columns are listed here", source.at("columns"), on_key=True),
         )
-    schedule = written.materialize
     return View(
         at,
         name,
         source,
         keys,
-        tuple(fields),
+        fields,
         DAY if written.ttl is None else seconds(written.ttl),
-        scope.schedule(schedule, (*at, "materialize"), name) if schedule else None,
+        schedule,
         written.owner or source.owner or spec.owner,
         written.description or source.description,
     )
+
+
+def _materialized(scope: Scope, name: str, written: Any, at: Path) -> Schedule | None:
+    if written.materialize is None:
+        return None
+    return scope.schedule(written.materialize, (*at, "materialize"), name)
+
+
+def _fields(
+    scope: Scope, source: Source, written: Sequence[str] | None, at: Path
+) -> tuple[Column, ...]:
+    """The columns a view offers: those it names, or all that can be a feature without a question."""
+    if written is None:
+        return tuple(
+            column
+            for column in source.columns
+            if not column.entity and column.known_after is None and not column.personal
+        )
+    scope.once(written, at, "field")
+    columns = {column.name: column for column in source.columns}
+    owner, listed = f"source '{source.name}'", source.at("columns")
+    found = (
+        scope.attempt(partial(scope.column, owner, field, columns, (*at, position), listed))
+        for position, field in enumerate(written)
+    )
+    return tuple(column for column in found if column is not None)
 
 
 def _on_demand_view(
@@ -105,8 +127,9 @@ def _on_demand_view(
     spec: Spec,
 ) -> OnDemandView:
     module, _, function = written.python.partition(":")
-    inputs = tuple(
-        _field(scope, text, (*at, "inputs", position), sources, views)
+    scope.once(written.inputs or (), (*at, "inputs"), "input")
+    inputs = scope.each(
+        partial(_field, scope, text, (*at, "inputs", position), sources, views)
         for position, text in enumerate(written.inputs or ())
     )
     return OnDemandView(
@@ -114,7 +137,7 @@ def _on_demand_view(
         name,
         module,
         function,
-        inputs,
+        tuple(inputs),
         columns_of(written.columns or {}, (*at, "columns")),
         written.owner or spec.owner,
         written.description,
@@ -128,7 +151,7 @@ def _field(
     owner = _owner(scope, owner_name, at, sources, views)
     if isinstance(owner, OnDemandView):
         raise scope.fail(
-            "N001",
+            "N009",
             f"'{owner_name}' is itself computed on demand",
             at,
             "an on-demand view reads fields of views and of the target's source",
@@ -139,43 +162,40 @@ def _field(
 def _owner(
     scope: Scope, name: str, at: Path, sources: dict[str, Source], views: dict[str, AnyView]
 ) -> AnyView | Source:
-    if name in views:
-        scope.used.add(("view", name))
-        return views[name]
+    if name in views or ("view", name) in scope.broken:
+        return scope.find("view", name, views, at)
+    if name in sources or ("source", name) in scope.broken:
+        return scope.find("source", name, sources, at)
     known: dict[str, AnyView | Source] = {**sources, **views}
     return scope.find("view or source", name, known, at)
 
 
 def _column(scope: Scope, owner: AnyView | Source, field: str, at: Path) -> Column:
-    columns = {c.name: c for c in (owner.columns if isinstance(owner, Source) else owner.fields)}
-    if field in columns:
-        return columns[field]
-    what = "source" if isinstance(owner, Source) else "features view"
+    if isinstance(owner, Source):
+        columns = {column.name: column for column in owner.columns}
+        return scope.column(f"source '{owner.name}'", field, columns, at, owner.at("columns"))
+    fields = {column.name: column for column in owner.fields}
+    if field in fields:
+        return fields[field]
+    key = "fields" if isinstance(owner, View) else "columns"
     raise scope.fail(
         "N002",
-        f"{what} '{owner.name}' has no field '{field}'",
+        f"view '{owner.name}' has no field '{field}'",
         at,
-        nearest(field, columns, "field"),
-        *_where_fields_are(owner),
+        nearest(field, fields, "field"),
+        Note("its fields are listed here", owner.at(key), on_key=True),
     )
-
-
-def _where_fields_are(owner: AnyView | Source) -> tuple[Any, ...]:
-    from mlopsc.diagnostics.finding import Note
-
-    key = "fields" if isinstance(owner, View) else "columns"
-    return (Note("its fields are listed here", owner.at(key), on_key=True),)
 
 
 def resolve_features(
     scope: Scope,
     written: Sequence[str],
     at: Path,
-    own: Source,
+    own: Source | None,
     sources: dict[str, Source],
     views: dict[str, AnyView],
 ) -> tuple[Feature, ...]:
-    """A model's input columns, in written order; `own` is the source of its target."""
+    """A model's input columns, in written order; `own` is the source of its target, if known."""
     features: dict[str, Feature] = {}
     for position, text in enumerate(written):
         here: Path = (*at, position)
@@ -191,6 +211,7 @@ def resolve_features(
                         here,
                         f"'{other.owner.name}' brings one and '{feature.owner.name}' the other: "
                         "take the field you mean with `view:field`, or rename a column",
+                        Note("the other one stands here", other.origin),
                     )
                 features[feature.name] = feature
         except Unresolvable:
@@ -202,7 +223,7 @@ def _features_of(
     scope: Scope,
     text: str,
     at: Path,
-    own: Source,
+    own: Source | None,
     sources: dict[str, Source],
     views: dict[str, AnyView],
 ) -> list[Feature]:
@@ -211,12 +232,12 @@ def _features_of(
     if isinstance(owner, Source):
         if not colon:
             raise scope.fail(
-                "N001",
+                "N009",
                 f"'{name}' is a source, not a view",
                 at,
                 f"name its fields one by one, as `{name}:FIELD`, or make a view of it in `features`",
             )
-        if owner is not own:
+        if own is not None and owner is not own:
             raise scope.fail(
                 "N009",
                 f"'{text}' is a field of another source than the target's",

@@ -60,23 +60,51 @@ class Names:
 
 
 def resolve_models(scope: Scope, spec: Spec, names: Names) -> tuple[Model, ...]:
-    """Every model whose target and features could be found."""
+    """Every model whose names could be followed."""
     models = []
     for name, written in spec.models.items():
-        try:
-            models.append(_model(scope, name, written, ("models", name), spec, names))
-        except Unresolvable:
-            continue
+        model = scope.attempt(partial(_model, scope, name, written, ("models", name), spec, names))
+        if model is not None:
+            models.append(model)
     return tuple(models)
 
 
 def _model(scope: Scope, name: str, written: Any, at: Path, spec: Spec, names: Names) -> Model:
-    target = resolve_target(scope, written.target, (*at, "target"), names.sources)
-    features = resolve_features(
-        scope, written.features, (*at, "features"), target.source, names.sources, names.views
-    )
-    environment = names.environments[-1]
+    """The model; each chapter has its turn, so that all that is wrong with it is said at once.
+
+    Raises:
+        Unresolvable: its target, its serving, its batch or its monitoring means nothing.
+    """
     prefix = f"{spec.project} {name}"  # what draws the offsets of its schedules
+    environment = names.environments[-1]
+    target = scope.attempt(lambda: resolve_target(scope, written.target, (*at, "target"), names.sources))
+    features = resolve_features(
+        scope,
+        written.features,
+        (*at, "features"),
+        None if target is None else target.source,
+        names.sources,
+        names.views,
+    )
+    training, serving, batch, monitoring = (
+        None if getattr(written, chapter) is None else scope.attempt(step)
+        for chapter, step in (
+            (
+                "training",
+                lambda: _training(
+                    scope, written.training, (*at, "training"), environment, names, prefix
+                ),
+            ),
+            ("serving", lambda: _serving(scope, name, written.serving, (*at, "serving"), names)),
+            ("batch", lambda: _batch(scope, written.batch, (*at, "batch"), names, prefix)),
+            (
+                "monitoring",
+                lambda: _monitoring(scope, written, (*at, "monitoring"), names, prefix),
+            ),
+        )
+    )
+    if target is None:
+        raise Unresolvable
     return Model(
         origin=at,
         name=name,
@@ -86,12 +114,12 @@ def _model(scope: Scope, name: str, written: Any, at: Path, spec: Spec, names: N
         target=target,
         features=features,
         prediction=written.prediction,
-        training=_training(scope, written.training, (*at, "training"), environment, names, prefix),
+        training=training,
         artifact=written.artifact,
         evaluation=_evaluation(scope, written.evaluation, (*at, "evaluation"), target, features),
-        serving=_serving(scope, name, written.serving, (*at, "serving"), names),
-        batch=_batch(scope, written.batch, (*at, "batch"), names, prefix),
-        monitoring=_monitoring(scope, written, (*at, "monitoring"), names, prefix),
+        serving=serving,
+        batch=batch,
+        monitoring=monitoring,
         governance=_governance(written.governance, (*at, "governance")),
         runbook=written.runbook,
         platform=_platform(spec, written.platform, at),

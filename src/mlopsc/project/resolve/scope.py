@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from mlopsc.diagnostics.finding import Finding, Note, Path, Rejected
@@ -11,7 +10,7 @@ from mlopsc.project.model import Schedule, SecretRef
 from mlopsc.project.units import EVEN_DURATIONS, BadSchedule, cron_of, longest_gap, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -29,6 +28,7 @@ class Scope:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.used: set[tuple[str, str]] = set()
+        self.broken: set[tuple[str, str]] = set()
         self.secrets: Mapping[str, object] = {}
 
     def report(
@@ -44,11 +44,39 @@ class Scope:
         self.findings.append(Finding(code, message, at, help_, notes, on_key=on_key))
 
     def fail(
-        self, code: str, message: str, at: Path, help_: str | None = None, *notes: Note
+        self,
+        code: str,
+        message: str,
+        at: Path,
+        help_: str | None = None,
+        *notes: Note,
+        on_key: bool = False,
     ) -> Unresolvable:
         """Note a mistake that leaves this node without a meaning; raise what comes back."""
-        self.report(code, message, at, help_, *notes)
+        self.report(code, message, at, help_, *notes, on_key=on_key)
         return Unresolvable()
+
+    def attempt(self, step: Callable[[], T]) -> T | None:
+        """What `step` gives; None if it failed, which the findings say already."""
+        try:
+            return step()
+        except Unresolvable:
+            return None
+
+    def each(self, steps: Iterable[Callable[[], T]]) -> list[T]:
+        """What all steps give, after each had its turn.
+
+        Raises:
+            Unresolvable: one of them failed.
+        """
+        made = [self.attempt(step) for step in steps]
+        if any(one is None for one in made):
+            raise Unresolvable
+        return [one for one in made if one is not None]
+
+    def break_(self, kind: str, name: str) -> None:
+        """Remember that `name` is written and could not be made: who uses it is not to blame."""
+        self.broken.add((kind, name))
 
     def find(
         self, kind: str, name: str, among: Mapping[str, T], at: Path, help_: str | None = None
@@ -56,14 +84,55 @@ class Scope:
         """What `name` refers to.
 
         Raises:
-            Unresolvable: nothing is called that (N001, with the nearest name).
+            Unresolvable: nothing is called that (N001, with the nearest name), or what is could not
+                be made, which was said where it stands.
         """
+        if (kind, name) in self.broken:
+            self.used.add((kind, name))
+            raise Unresolvable
         if name in among:
             self.used.add((kind, name))
             return among[name]
         raise self.fail(
             "N001", f"there is no {kind} '{name}'", at, help_ or nearest(name, among, kind)
         )
+
+    def column(self, owner: str, name: str, among: Mapping[str, T], at: Path, listed: Path) -> T:
+        """The column `name` of `owner`, such as "source 'flights'", whose columns stand at `listed`.
+
+        Raises:
+            Unresolvable: it has no such column (N002, with the nearest name).
+        """
+        if name in among:
+            return among[name]
+        if not among:
+            raise self.fail(
+                "N002",
+                f"{owner} describes no columns, so it has no '{name}'",
+                at,
+                "add `columns:` to it: names and types of what is read from it",
+                Note("it stands here", listed[:-1], on_key=True),
+            )
+        raise self.fail(
+            "N002",
+            f"{owner} has no column '{name}'",
+            at,
+            nearest(name, among, "column"),
+            Note("its columns are listed here", listed, on_key=True),
+        )
+
+    def once(self, names: Sequence[str], at: Path, what: str) -> None:
+        """N014 for a name that stands twice in the list at `at`."""
+        for position, name in enumerate(names):
+            first = names.index(name)
+            if first != position:
+                self.report(
+                    "N014",
+                    f"{what} '{name}' stands here twice",
+                    (*at, position),
+                    "take one of them out",
+                    Note("the other one stands here", (*at, first)),
+                )
 
     def secret(self, reference: object, at: Path) -> SecretRef:
         """A use of `{secret: NAME}`, followed to its definition."""
@@ -96,6 +165,8 @@ class Scope:
 
 def nearest(name: str, among: Iterable[str], kind: str) -> str:
     """Help for an unknown name: the nearest one, or all there are."""
+    from difflib import get_close_matches  # only a mistake pays for the import
+
     names = list(among)
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

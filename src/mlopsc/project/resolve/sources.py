@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mlopsc.diagnostics.finding import Note, Path
@@ -90,7 +91,7 @@ def resolve_sources(
         try:
             sources[name] = _source(scope, name, source, spec, images, written.get(name))
         except Unresolvable:
-            continue
+            scope.break_("source", name)
     _refuse_build_cycles(scope, sources)
     return sources
 
@@ -143,11 +144,10 @@ def _rows(scope: Scope, source: Any, at: Path, columns: tuple[Column, ...]) -> R
     if source.timestamp:
         known[source.timestamp] = Column((*at, "timestamp"), source.timestamp, "timestamp")
     unique = tuple(source.rows.unique or ())
+    scope.once(unique, (*at, "rows", "unique"), "column")
     for position, name in enumerate(unique):
-        try:
-            scope.find("column", name, known, (*at, "rows", "unique", position))
-        except Unresolvable:
-            continue
+        spot, listed = (*at, "rows", "unique", position), (*at, "columns")
+        scope.attempt(partial(scope.column, f"source '{at[-1]}'", name, known, spot, listed))
     return Rows((*at, "rows"), source.rows.min, source.rows.max, unique)
 
 
@@ -169,13 +169,18 @@ def _build(
     if build is None:
         return None
     upstream = tuple(build.from_ or ())
+    scope.once(upstream, (*at, "from"), "source")
     for position, name in enumerate(upstream):
-        scope.find("source", name, spec.sources, (*at, "from", position))
+        scope.attempt(partial(scope.find, "source", name, spec.sources, (*at, "from", position)))
     return Build(
         at,
         build.command,
-        resolve_image(scope, build.image, (*at, "image"), images) if build.image else None,
-        scope.schedule(build.schedule, (*at, "schedule"), source) if build.schedule else None,
+        scope.attempt(lambda: resolve_image(scope, build.image, (*at, "image"), images))
+        if build.image
+        else None,
+        scope.attempt(lambda: scope.schedule(build.schedule, (*at, "schedule"), source))
+        if build.schedule
+        else None,
         upstream,
     )
 
@@ -187,16 +192,20 @@ def _refuse_build_cycles(scope: Scope, sources: dict[str, Source]) -> None:
         return
     from graphlib import CycleError, TopologicalSorter
 
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        cycle: list[str] = error.args[1][::-1]
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            cycle: list[str] = error.args[1][::-1]
+        else:
+            return
         scope.report(
             "N004",
             f"source '{cycle[0]}' is built from itself: {' ← '.join(cycle)}",
             ("sources", cycle[0], "build", "from"),
             "take one of them out of its `from`",
         )
+        graph = {name: upstream for name, upstream in graph.items() if name not in cycle}
 
 
 def resolve_entities(scope: Scope, sources: dict[str, Source]) -> dict[str, Entity]:

@@ -64,7 +64,7 @@ def _register(model: Model) -> Body:
         "script": [f"python {program('register')} --model {model.name}"],
         "artifacts": artifacts(f"{folder}/", reports={"dotenv": f"{folder}/register.env"}),
     }
-    return traced(body, model.at("platform", "model_registry"), decision("gitlab_register"))
+    return traced(body, model.platform.at("model_registry"), decision("gitlab_register"))
 
 
 def _found(model: Model, training: Training) -> Body:

@@ -139,7 +139,9 @@ def _asset(source: Source, environment: Environment, identity: Identity) -> tupl
         pattern = rf".*\.{kind}$" if _is_folder(location) else f"{re.escape(file)}$"
         if bucket:
             prefix = "s3_prefix" if location.startswith("s3://") else "gcs_prefix"
-            body[prefix] = path if _is_folder(location) else path[: len(path) - len(file)]
+            folder = path if _is_folder(location) else path[: len(path) - len(file)]
+            # Beside the asset's own keys it would be refused; the pattern is matched behind it.
+            body["connect_options"] = {prefix: folder}
         batch["partitioner"] = {"regex": pattern, "param_names": []}
     body["batch_definitions"] = {own: batch}
     return own, body

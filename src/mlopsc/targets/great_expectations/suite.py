@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from mlopsc.project.model import Column, ColumnType, Severity, Source
     from mlopsc.targets.great_expectations.identity import Identity
 
+_SMALL_INTEGERS: Final = ("int8", "int16", "int32", "uint8", "uint16")
 _PANDAS_TYPES: Final[dict[ColumnType, tuple[str, ...]]] = {
-    "int32": ("int32", "Int32", "int64", "Int64"),
-    "int64": ("int64", "Int64"),
+    "int32": (*_SMALL_INTEGERS, "Int32"),
+    "int64": (*_SMALL_INTEGERS, "int64", "uint32", "Int64"),
     "float32": ("float32", "float64"),
     "float64": ("float64",),
     "bool": ("bool", "boolean"),
@@ -145,6 +146,8 @@ def _column(made: Suite, column: Column) -> None:
     made.expect("expect_column_to_exist", named, "critical", at, exists)
     if made.source.kind == "parquet" and column.type != "timestamp":
         types: list[Body] = list(_PANDAS_TYPES[column.type])
+        if column.type.startswith("int") and column.nulls:
+            types.append("float64")  # whole numbers with gaps are floats in pandas
         made.expect(
             "expect_column_values_to_be_in_type_list",
             {**named, "type_list": types},
