@@ -335,11 +335,17 @@ class Maker:
         for _ in range(self.count(1, 2)):
             columns[self.column()] = self.pick(["float32", "int64", {"type": "string", "description": self.text()}])  # fmt: skip
         self.spec.setdefault("features", {})[name] = {
-            "python": self.pick(["src.features:ratios", "a:b", "pkg.sub_mod.x:_f", "Field:pd"]),
+            "python": self.function(),
             "inputs": self.some(inputs, 1, 3),
             "columns": columns,
         }
         return name
+
+    def function(self) -> str:
+        """A function that no other view names: what it returns is one view's columns."""
+        taken = {view.get("python") for view in self.spec.get("features", {}).values()}
+        known = ("src.features:ratios", "a:b", "pkg.sub_mod.x:_f", "Field:pd", "src.features:f2")
+        return str(self.pick([name for name in known if name not in taken]))
 
     # --- models ---
 
@@ -380,12 +386,11 @@ class Maker:
                     7,
                 )
         else:
-            model["artifact"] = self.pick(["gs://b/m", "models/m", "s3://x/y z".replace(" ", "_")])
+            model["artifact"] = self.pick(["gs://b/m", "models/m", "s3://x/y"])
         if not trained or self.yes(7):
             model["serving"] = self.serving()
-        computed = any("python" in self.spec.get("features", {}).get(f, {}) for f in features)
         pods = self.spec["platform"].get("orchestration") == "kubernetes"
-        if trained or not (pods or computed):
+        if trained or not (pods or self.looked_up(model)):
             self.maybe(model, "batch", lambda: self.batch(examples), 3)
             self.maybe(model, "monitoring", lambda: self.monitoring(model, examples, task), 6)
         self.maybe(model, "governance", lambda: self.governance(model), 3)
@@ -539,13 +544,13 @@ class Maker:
     def monitoring(self, model: Data, examples: str, task: str) -> Data:
         self.needs |= {"pushgateway", "mlflow"}
         made: Data = {"current": examples}
-        computed = any(
-            "python" in self.spec.get("features", {}).get(f, {}) for f in model["features"]
-        )
-        if "batch" in model and "training" in model and not computed and self.yes():
+        own = not self.looked_up(model)
+        if "batch" in model and "training" in model and own and self.yes():
             made["current"] = model["batch"]["to"]
-        elif "training" not in model or self.yes(2):
+        elif "training" not in model or (own and self.yes(2)):
             made["reference"] = examples
+            answer = model.get("prediction", "prediction")
+            self.spec["sources"][examples]["columns"].setdefault(answer, "float64")
         self.maybe(made, "schedule", lambda: self.pick(SCHEDULES))
         self.maybe(made, "window", lambda: self.pick(["1d", "7d", "6h"]))
         self.maybe(made, "drift", lambda: self.drift(self.is_numeric(model)), 6)
@@ -566,6 +571,11 @@ class Maker:
                 {"performance": "retrain"} if made["performance"] else {}
             )
         return made
+
+    def looked_up(self, model: Data) -> bool:
+        """Whether some feature is not of the examples' own source."""
+        source = model["target"].partition(":")[0]
+        return any(feature.partition(":")[0] != source for feature in model["features"])
 
     def is_numeric(self, model: Data) -> bool:
         """Whether all features are numbers; a whole view counts as mixed."""
@@ -765,6 +775,26 @@ def _is_key(column: Any) -> bool:
 
 def _personal(column: Any) -> bool:
     return "personal" in _mapping(column)
+
+
+_DTYPES = {"string": "str", "bool": "bool"}
+
+
+def functions(spec: Data) -> dict[str, str]:
+    """The user's own modules that a spec's on-demand views import: path → text."""
+    made: dict[str, str] = {}
+    for view in spec.get("features", {}).values():
+        if "python" not in view:
+            continue
+        module, _, function = view["python"].partition(":")
+        path = module.replace(".", "/") + ".py"
+        columns = ", ".join(
+            f"{name!r}: pd.Series(range(len(inputs))).astype({_DTYPES.get(_type(c), _type(c))!r})"
+            for name, c in view["columns"].items()
+        )
+        text = made.setdefault(path, "import pandas as pd\n")
+        made[path] = f"{text}\n\ndef {function}(inputs):\n    return pd.DataFrame({{{columns}}})\n"
+    return made
 
 
 @st.composite

@@ -28,7 +28,7 @@ from mlopsc.review.why import reason_of
 from mlopsc.source.document import Source
 from mlopsc.source.encoding import decode
 from readers import Refusal, unread
-from specs import as_blocks, as_json, specs
+from specs import as_blocks, as_json, functions, specs
 
 if TYPE_CHECKING:
     from mlopsc.artifacts.draft import Artifact
@@ -77,19 +77,11 @@ def files(compilation: Compilation) -> dict[str, str]:
     return {artifact.path: artifact.text for artifact in compilation.artifacts()}
 
 
-def write(root: Path, spec: dict[str, Any], texts: dict[str, str]) -> None:
-    """The files, and beside them the Python functions that the spec names as the user's."""
+def write(root: Path, texts: dict[str, str]) -> None:
     for path, text in texts.items():
         place = root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
-    for view in spec.get("features", {}).values():
-        module, _, function = view.get("python", "").partition(":")
-        if module:
-            place = root.joinpath(*module.split(".")).with_suffix(".py")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("a") as python:
-                python.write(f"def {function}(inputs):\n    return inputs\n")
 
 
 @drawn(20, 0.1)
@@ -99,7 +91,7 @@ def test_real_tools_accept_every_file(spec: dict[str, Any], accepts: Accepts) ->
         return
     with tempfile.TemporaryDirectory() as folder:
         texts = files(compilation)
-        write(Path(folder), spec, texts)
+        write(Path(folder), functions(spec) | texts)
         assert unread(texts) == []
         assert [str(refusal) for refusal in accepts(Path(folder), texts)] == []
 

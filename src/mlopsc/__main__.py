@@ -8,11 +8,13 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # A run is over before garbage could matter; looking for it costs a seventh of a compile.
+    # A run is over before garbage could matter; looking for it is a fifth of a compile's time.
     gc.disable()
     from mlopsc.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # nor is any looked for on leaving
+    sys.exit(code)
 
 
 if __name__ == "__main__":

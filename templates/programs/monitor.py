@@ -117,13 +117,10 @@ def look(options: argparse.Namespace, gateway: str | None) -> int:
         found.append(performance(run, run.monitoring.performance, folder))
     cases = [case for one in found for case in one.cases]
     samples = [sample for one in found for sample in one.samples]
-    samples += [
-        Sample("mlops_monitor_rows", len(current)),
-        Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()),
-    ]
+    samples.append(Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()))
     report(run, folder, cases, samples)
     if gateway is not None:
-        network.push(gateway, group_of(run), samples)
+        network.push(gateway, network.MONITOR_JOB, group_of(run), samples)
     bad = [case for case in cases if case.outcome in ("failed", "warning")]
     print(f"{run.facts.model}: {len(current)} rows, {len(bad)} bounds do not hold; see {folder}")
     return (
@@ -554,13 +551,13 @@ def prune(gateway: str | None, folder: Path) -> None:
         for facts in known
         for environment in facts.environments
     }
-    for group in network.groups(gateway):
-        identity = (group.get("project", ""), group.get("model", ""), group.get("environment", ""))
-        if identity[0] in projects and identity not in alive:
-            network.delete_group(gateway, group)
-            print(
-                f"deleted from the Pushgateway: {', '.join(f'{key} {value}' for key, value in group.items())}"
-            )
+    for job in (network.MONITOR_JOB, network.VALIDATE_JOB):
+        for group in network.groups(gateway, job):
+            identity = tuple(group.get(key, "") for key in ("project", "model", "environment"))
+            if identity[0] in projects and identity not in alive:
+                network.delete_group(gateway, job, group)
+                said = ", ".join(f"{key} {value}" for key, value in group.items())
+                print(f"deleted from the Pushgateway: job {job}, {said}")
 
 
 if __name__ == "__main__":

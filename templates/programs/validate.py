@@ -278,7 +278,7 @@ def _push(
             group = {
                 "project": source.project, "model": model, "environment": environment, "source": source.source,
             }  # fmt: skip
-            network.push(gateway, group, [sample])
+            network.push(gateway, network.VALIDATE_JOB, group, [sample])
 
 
 if __name__ == "__main__":

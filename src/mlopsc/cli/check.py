@@ -25,13 +25,13 @@ FORMATS = ("text", "json", "gitlab", "sarif", "junit")
     help="text for people, the others for tools.",
 )
 def command(spec: str, format_: str) -> int:
-    r"""Say what is wrong with SPEC, and whether the committed files are what it compiles to.
+    """Say what is wrong with SPEC, and whether the committed files are what it compiles to.
 
     Also names the next rung: what one more line would add. Writes nothing. Exit 0 clean, 1 findings.
 
     \b
     Example: mlopsc check --format gitlab > gl-code-quality-report.json
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.diagnostics.finding import Rejected
     from mlopsc.diagnostics.printers import summary
     from mlopsc.workspace.lock import read_lock

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def command(
     spec: str, environment: str | None, target: str | None, output: str | None, dry_run: bool
 ) -> int:
-    r"""Write the files that SPEC (a file, or the folder of mlops.yaml) describes.
+    """Write the files that SPEC (a file, or the folder of mlops.yaml) describes.
 
     Only files mlopsc made are changed or removed; a second compile changes nothing.
 
     \b
     Example: mlopsc compile --dry-run
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.cli.selection import select
     from mlopsc.workspace.apply import apply
     from mlopsc.workspace.lock import read_lock

@@ -12,11 +12,11 @@ _CODE = re.compile(r"[YSNRAW]\d{3}", re.IGNORECASE)
 @click.command("explain")
 @click.argument("what", metavar="CODE|KEY")
 def command(what: str) -> int:
-    r"""Explain a code such as N002, or a key such as models.*.serving.slo.
+    """Explain a code such as N002, or a key such as models.*.serving.slo.
 
     \b
     Example: mlopsc explain R304
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.resources import read_text
     from mlopsc.review.keys import describe
 

@@ -66,11 +66,11 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlopsc")
 def mlopsc() -> None:
-    r"""One mlops.yaml, compiled into the files that run a machine-learning system.
+    """One mlops.yaml, compiled into the files that run a machine-learning system.
 
     \b
     Example: mlopsc compile && git add -A && git commit
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
 
 
 def run(arguments: list[str]) -> int:

@@ -13,13 +13,13 @@ from mlopsc.cli.project import Stopped, compile_at, find, placed, show
 @click.option("--env", "environment", required=True, metavar="ENV", help="Where it is to run.")
 @click.option("--spec", default=".", help="The spec or its folder.")
 def command(model: str, version: str, environment: str, spec: str) -> int:
-    r"""Write into the spec that VERSION of MODEL runs in ENV. Compile and commit are yours.
+    """Write into the spec that VERSION of MODEL runs in ENV. Compile and commit are yours.
 
     Changes that one line and keeps every comment. To roll back, `git revert` the commit.
 
     \b
     Example: mlopsc promote delay 14 --env production && mlopsc compile
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.diagnostics.finding import Rejected
     from mlopsc.source.encoding import decode
     from mlopsc.workspace.edit import set_version

@@ -7,11 +7,11 @@ import click
 
 @click.command("targets")
 def command() -> int:
-    r"""List the systems mlopsc compiles to, by the word that `--target` takes.
+    """List the systems mlopsc compiles to, by the word that `--target` takes.
 
     \b
     Example: mlopsc targets
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.targets import TARGETS
 
     width = max(len(target.name) for target in TARGETS)

@@ -13,11 +13,11 @@ from mlopsc.cli.project import Stopped, compile_at, find, show
 @click.argument("where", metavar="FILE:LINE")
 @click.option("--spec", default=None, help="The spec or its folder; found above FILE without it.")
 def command(where: str, spec: str | None) -> int:
-    r"""Say which line of the spec, or which default of ours, decides a generated line.
+    """Say which line of the spec, or which default of ours, decides a generated line.
 
     \b
     Example: mlopsc why k8s/production/delay/deployment.yaml:41
-    """
+    """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.review.why import explain
 
     file, _, number = where.rpartition(":")

@@ -450,12 +450,12 @@ def gate_bounds_something(project: Project) -> Iterator[Hit]:
 @rule("R214", "info")
 def metrics_of_ones_own(project: Project) -> Iterator[Hit]:
     """A metric that nearly has a known name may be meant to be it."""
-    from difflib import get_close_matches
-
     for model in project.models:
         for bound in model.evaluation.metrics if model.evaluation else ():
             if metrics.tasks_of(bound.name):
                 continue
+            from difflib import get_close_matches  # only where there is a metric of one's own
+
             near = get_close_matches(bound.name, metrics.METRICS[model.task], n=1, cutoff=0.75)
             if near:
                 yield (

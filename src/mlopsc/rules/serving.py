@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
@@ -313,23 +312,15 @@ def _containers(project: Project) -> Iterator[tuple[str, Resources]]:
 
 
 _SUFFIXES = {
-    "m": Decimal("0.001"),
-    "k": Decimal(10) ** 3,
-    "M": Decimal(10) ** 6,
-    "G": Decimal(10) ** 9,
-    "T": Decimal(10) ** 12,
-    "Ki": Decimal(2) ** 10,
-    "Mi": Decimal(2) ** 20,
-    "Gi": Decimal(2) ** 30,
-    "Ti": Decimal(2) ** 40,
-}
+    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40,
+}  # fmt: skip
 
 
-def _amount(quantity: str) -> Decimal:
+def _amount(quantity: str) -> float:
     """A Kubernetes quantity as a number: `500m` is 0.5, `2Gi` is 2147483648."""
     number = quantity.rstrip("kKmMGTi")
-    suffix = quantity[len(number) :]
-    return Decimal(number) * _SUFFIXES.get(suffix, Decimal(1))
+    return float(number) * _SUFFIXES[quantity[len(number) :]]
 
 
 @rule("R314", "warning")

@@ -76,6 +76,7 @@ class _Planner:
         self.differing: list[Change] = []  # artifacts that are not there yet, still to be judged
         self.changes: list[Change] = []
         self.findings: list[Finding] = []
+        self.reported: set[tuple[str, object]] = set()  # code and place of those of single paths
         self.files: dict[str, str] = {}  # of the lock when all is done
         self.present: dict[str, str] = {}  # path → hash of our content that is there now
         self.clearing: set[str] = set()  # files deleted before others are written
@@ -232,7 +233,10 @@ class _Planner:
         """Not to be written: the lock goes on saying of it what it says."""
         path = change.path
         self.changes.append(replace(change, kind=kind))
-        self.findings.append(finding)
+        # One link, or one file where a folder should be, keeps out all that belongs below it.
+        if (finding.code, finding.at) not in self.reported:
+            self.reported.add((finding.code, finding.at))
+            self.findings.append(finding)
         recorded = self.lock.files.get(path, self.lock.writing.get(path))
         if recorded is not None:
             self.files[path] = recorded

@@ -7,14 +7,16 @@ import json
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PROGRAMS = Path(__file__).parents[3] / "templates" / "programs"
 # The programs are the package `mlops` of a project; here a folder with nothing else is that project.

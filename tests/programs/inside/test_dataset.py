@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,9 @@ import pytest
 from mlops import dataset
 
 from conftest import Project, flights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Said = pytest.CaptureFixture[str]
 

@@ -6,6 +6,7 @@ import copy
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -190,16 +191,21 @@ def test_unknown_model_is_answered_with_the_known_ones(
     )
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_programs_start_as_files_and_as_modules(project: Project, name: str) -> None:
-    import shutil
-
+@pytest.mark.parametrize("command", [["mlops/dataset.py"], ["-m", "mlops.gate"]])
+def test_programs_start_as_files_and_as_modules(project: Project, command: list[str]) -> None:
     shutil.copytree(PROGRAMS, project.folder / "mlops", dirs_exist_ok=True)
-    command = [f"mlops/{name}.py"] if name != "gate" else ["-m", "mlops.gate"]
     shown = subprocess.run(
         [sys.executable, *command, "--help"], capture_output=True, text=True, check=True
     )
     assert "exit codes: 0 passed, 1 failed, 2 could not run" in shown.stdout
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert importlib.import_module(f"mlops.{name}").main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for flag in ("--facts DIR", "--check FILE", "--environment ENV", "--now TIME"):
+        assert flag in said
 
 
 @pytest.mark.parametrize("argv", [["--nonsense"], [], ["--model"]])

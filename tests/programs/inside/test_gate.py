@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -12,6 +11,9 @@ import pytest
 from mlops import dataset, gate, metrics
 
 from conftest import Project, flights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Said = pytest.CaptureFixture[str]
 

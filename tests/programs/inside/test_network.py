@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pandas as pd
@@ -17,6 +16,10 @@ from mlops.network import Sample
 from mlops.outcome import CannotRun, Failed
 
 from conftest import PROGRAMS, Project, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_an_outage_is_bridged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +85,7 @@ def test_push_replaces_the_group(project: Project, serve: Callable[..., Server])
         Sample("mlops_column_drift_score", 0.1, {"column": 'a"b\\c'}),
         Sample("mlops_column_drift_score", 0.2, {"column": "d"}),
     ]
-    network.push(server.url, {"project": "p/q", "model": "m"}, samples)
+    network.push(server.url, "mlops", {"project": "p/q", "model": "m"}, samples)
     ((method, path, body),) = server.requests
     assert method == "PUT"
     assert path == "/metrics/job/mlops/model/m/project@base64/cC9x"  # a slash needs base64
@@ -102,9 +105,14 @@ def test_reports_survive_any_text(tmp_path: Path) -> None:
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_text("before")
-    with pytest.raises(RuntimeError), reports.replaced(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def write_half() -> None:
+        with reports.replaced(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
 

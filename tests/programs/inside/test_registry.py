@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -15,6 +13,10 @@ from mlops import batch, cooldown, dataset, gate, monitor, register
 from sklearn.linear_model import LinearRegression
 
 from conftest import Project, Server, flights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 Said = pytest.CaptureFixture[str]
 
@@ -257,7 +259,6 @@ def test_quiet_without_drift(registered: Project) -> None:
     found = values(look(registered, 0))
     assert found["mlops_drift_share"] == 0
     assert found["mlops_column_drift_scorecarrier"] < 0.1
-    assert found["mlops_monitor_rows"] == (flights()["at"] >= "2013-05-02").sum()
     assert (
         found["mlops_monitor_last_success_timestamp_seconds"]
         == pd.Timestamp("2013-06-01").timestamp()
@@ -277,7 +278,7 @@ def test_drift_is_found_pushed_and_no_failure_unless_asked(
     method, path, body = gateway.requests[0]
     assert (method, path) == (
         "PUT",
-        "/metrics/job/mlops/environment/production/model/delay/project/flights",
+        "/metrics/job/mlops_monitor/environment/production/model/delay/project/flights",
     )
     assert "mlops_drift_share 1.0\n" in body
     assert 'mlops_column_drift_score{column="distance"} ' in body
@@ -480,7 +481,8 @@ def test_prune_forgets_only_our_models_that_left(
     project: Project, serve: Callable[..., Server], capsys: Said
 ) -> None:
     def group(**labels: str) -> dict[str, Any]:
-        return {"labels": {"job": "mlops", **labels}}
+        job = "mlops_validate" if "source" in labels else "mlops_monitor"
+        return {"labels": {"job": job, **labels}}
 
     listed = [
         group(project="flights", model="delay", environment="production"),
@@ -495,11 +497,14 @@ def test_prune_forgets_only_our_models_that_left(
     )
     assert monitor.main(["--prune", "--pushgateway", gateway.url]) == 0
     assert [path for method, path, _ in gateway.requests if method == "DELETE"] == [
-        "/metrics/job/mlops/environment/production/model/gone/project/flights",
-        "/metrics/job/mlops/environment/old/model/delay/project/flights",
-        "/metrics/job/mlops/environment/production/model/gone/project/flights/source/flights",
+        "/metrics/job/mlops_monitor/environment/production/model/gone/project/flights",
+        "/metrics/job/mlops_monitor/environment/old/model/delay/project/flights",
+        "/metrics/job/mlops_validate/environment/production/model/gone/project/flights/source/flights",
     ]
-    assert "deleted from the Pushgateway: project flights, model gone" in capsys.readouterr().out
+    assert (
+        "deleted from the Pushgateway: job mlops_monitor, project flights, model gone"
+        in capsys.readouterr().out
+    )
     assert monitor.main(["--prune"]) == 2
     assert monitor.main(["--prune", "--pushgateway", gateway.url, "--facts", "nowhere"]) == 2
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mlops import schedules
 
 from conftest import Project, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Said = pytest.CaptureFixture[str]
 Json = dict[str, Any]
@@ -96,22 +98,22 @@ class GitLab:
         if self.failures:
             self.failures -= 1
             return 503, {"message": "busy"}, {}
+        people = {"username=ada": [{"id": 66}]}
+        if url.path == "/api/v4/users":
+            return 200, people.get(url.query, []), {}
         if url.path == "/api/v4/groups/growth%2Fml-leads":
             return 200, {"id": 55}, {}
-        if url.path == "/api/v4/users":
-            return 200, [{"id": 66}] if parse_qs(url.query) == {"username": ["ada"]} else [], {}
         match = re.fullmatch(
             r"/api/v4/projects/42/(\w+)(?:/([\w%.-]+))?(/variables(?:/(\w+))?)?", url.path
         )
-        if match is None:
+        if match is None or not (self.premium or match[1] == "pipeline_schedules"):
             return 404, {"message": "404 Not found"}, {}
         kind, key, variables, variable = match.groups()
-        if kind != "pipeline_schedules" and not self.premium:
-            return 404, {"message": "404 Not found"}, {}
         data = json.loads(body) if body else {}
         if variables:
             return self.variables(method, self.objects[kind][key], variable, data)
-        return self.object(method, kind, key, data, int(parse_qs(url.query).get("page", ["1"])[0]))
+        page = int(parse_qs(url.query).get("page", ["1"])[0])
+        return self.object(method, kind, key, data, page)
 
     def object(
         self, method: str, kind: str, key: str | None, data: Json, page: int

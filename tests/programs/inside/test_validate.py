@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from mlops import validate
 
 from conftest import Project, Server, flights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
 
 Said = pytest.CaptureFixture[str]
 SUITE: list[dict[str, Any]] = [
@@ -227,7 +230,7 @@ def test_push_once_for_each_model(
     assert [(method, path) for method, path, _ in gateway.requests] == [
         (
             "PUT",
-            f"/metrics/job/mlops/environment/production/model/{model}/project/flights/source/flights",
+            f"/metrics/job/mlops_validate/environment/production/model/{model}/project/flights/source/flights",
         )
         for model in ("delay", "cancel")
     ]

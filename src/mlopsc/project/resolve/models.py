@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlopsc.project.drift import USUAL_METHOD, usual_threshold
@@ -18,6 +19,7 @@ from mlopsc.project.model import (
     Feature,
     Governance,
     Image,
+    ImageRef,
     Model,
     Monitoring,
     Platform,
@@ -25,6 +27,7 @@ from mlopsc.project.model import (
     Replicas,
     Resources,
     RuntimeMetrics,
+    Schedule,
     SecretRef,
     Serving,
     Slo,
@@ -73,35 +76,24 @@ def _model(scope: Scope, name: str, written: Any, at: Path, spec: Spec, names: N
     """The model; each chapter has its turn, so that all that is wrong with it is said at once.
 
     Raises:
-        Unresolvable: its target, its serving, its batch or its monitoring means nothing.
+        Unresolvable: its target means nothing.
     """
     prefix = f"{spec.project} {name}"  # what draws the offsets of its schedules
     environment = names.environments[-1]
-    target = scope.attempt(lambda: resolve_target(scope, written.target, (*at, "target"), names.sources))
-    features = resolve_features(
-        scope,
-        written.features,
-        (*at, "features"),
-        None if target is None else target.source,
-        names.sources,
-        names.views,
+    target = scope.attempt(
+        lambda: resolve_target(scope, written.target, (*at, "target"), names.sources)
     )
-    training, serving, batch, monitoring = (
-        None if getattr(written, chapter) is None else scope.attempt(step)
-        for chapter, step in (
-            (
-                "training",
-                lambda: _training(
-                    scope, written.training, (*at, "training"), environment, names, prefix
-                ),
-            ),
-            ("serving", lambda: _serving(scope, name, written.serving, (*at, "serving"), names)),
-            ("batch", lambda: _batch(scope, written.batch, (*at, "batch"), names, prefix)),
-            (
-                "monitoring",
-                lambda: _monitoring(scope, written, (*at, "monitoring"), names, prefix),
-            ),
-        )
+    own = None if target is None else target.source
+    features = resolve_features(
+        scope, written.features, (*at, "features"), own, names.sources, names.views
+    )
+    training = scope.attempt(
+        lambda: _training(scope, written.training, (*at, "training"), environment, names, prefix)
+    )
+    serving = scope.attempt(lambda: _serving(scope, name, written.serving, (*at, "serving"), names))
+    batch = scope.attempt(lambda: _batch(scope, written.batch, (*at, "batch"), names, prefix))
+    monitoring = scope.attempt(
+        lambda: _monitoring(scope, written, (*at, "monitoring"), names, prefix)
     )
     if target is None:
         raise Unresolvable
@@ -142,8 +134,9 @@ def resolve_target(scope: Scope, text: str, at: Path, sources: dict[str, Source]
     """
     name, _, field = text.partition(":")
     source = scope.find("source", name, sources, at)
-    column = scope.find("column", field, {c.name: c for c in source.columns}, at)
-    return Target(at, source, column)
+    columns = {column.name: column for column in source.columns}
+    listed = source.at("columns")
+    return Target(at, source, scope.column(f"source '{source.name}'", field, columns, at, listed))
 
 
 def task_of(column: Column) -> Task:
@@ -178,27 +171,33 @@ def _training(
         return None
     if written.environment is not None:
         known = dict.fromkeys(names.environments, True)
-        scope.find("environment", written.environment, known, (*at, "environment"))
+        scope.attempt(
+            lambda: scope.find("environment", written.environment, known, (*at, "environment"))
+        )
     return Training(
         origin=at,
         command=written.command,
-        image=resolve_image(scope, written.image, (*at, "image"), names.images)
-        if written.image
-        else None,
+        image=_image(scope, written.image, (*at, "image"), names.images),
         framework=written.framework,
         environment=written.environment or environment,
         window=None if written.window is None else seconds(written.window),
         split=_split(scope, written.split, (*at, "split")),
         parameters=dict(written.parameters),
         seed=written.seed,
-        schedule=scope.schedule(written.schedule, (*at, "schedule"), owner)
-        if written.schedule
-        else None,
+        schedule=_schedule(scope, written.schedule, (*at, "schedule"), owner),
         resources=_resources(written.resources, (*at, "resources")),
         env=_env(scope, written.env, (*at, "env")),
         paths=_paths_of(written.command) if written.paths is None else tuple(written.paths),
         timeout=seconds(written.timeout),
     )
+
+
+def _image(scope: Scope, name: str | None, at: Path, images: dict[str, Image]) -> ImageRef | None:
+    return None if name is None else scope.attempt(lambda: resolve_image(scope, name, at, images))
+
+
+def _schedule(scope: Scope, text: str | None, at: Path, owner: str) -> Schedule | None:
+    return None if text is None else scope.attempt(lambda: scope.schedule(text, at, owner))
 
 
 def _paths_of(command: str) -> tuple[str, ...]:
@@ -213,9 +212,11 @@ def _split(scope: Scope, written: Any, at: Path) -> Split:
     if by_time[0] is not by_time[1]:
         raise scope.fail(
             "N013",
-            "validation and test are cut in two ways, by time and by key",
+            f"validation ({values[0]}) and test ({values[1]}) are cut in two ways: a duration cuts by time, "
+            "a percentage draws by key",
             at,
             "write durations for both (`30d`), or percentages for both (`10%`)",
+            on_key=True,
         )
     if by_time[0]:
         return Split(at, "time", *(float(seconds(value)) for value in values))
@@ -225,7 +226,13 @@ def _split(scope: Scope, written: Any, at: Path) -> Split:
 def _env(scope: Scope, written: Any, at: Path) -> dict[str, str | SecretRef]:
     made: dict[str, str | SecretRef] = {}
     for name, value in written.items():
-        made[name] = value if isinstance(value, str) else scope.secret(value, (*at, name))
+        setting = (
+            value
+            if isinstance(value, str)
+            else scope.attempt(partial(scope.secret, value, (*at, name)))
+        )
+        if setting is not None:
+            made[name] = setting
     return made
 
 
@@ -289,21 +296,24 @@ def _evaluation(
         return None
     known = {feature.name: feature.column for feature in features}
     known |= {column.name: column for column in target.source.columns}
-    slices, fairness = [], []
-    for position, name in enumerate(written.slices):
-        try:
-            slices.append(scope.find("column", name, known, (*at, "slices", position)))
-        except Unresolvable:
-            continue
+    owner = f"model '{at[1]}'"  # its features, and all that its examples have
+    listed = target.source.at("columns")
+    scope.once(written.slices, (*at, "slices"), "slice")
+    slices = (
+        scope.attempt(partial(scope.column, owner, name, known, (*at, "slices", position), listed))
+        for position, name in enumerate(written.slices)
+    )
+    fairness = []
     for name, limits in written.fairness.items():
         here = (*at, "fairness", name)
-        try:
-            column = scope.find("column", name, known, here)
-        except Unresolvable:
-            continue
-        fairness.append(Fairness(here, column, _bounds(limits, here)))
+        column = scope.attempt(partial(scope.column, owner, name, known, here, listed, on_key=True))
+        if column is not None:
+            fairness.append(Fairness(here, column, _bounds(limits, here)))
     return Evaluation(
-        at, _bounds(written.metrics, (*at, "metrics")), tuple(slices), tuple(fairness)
+        at,
+        _bounds(written.metrics, (*at, "metrics")),
+        tuple(column for column in slices if column is not None),
+        tuple(fairness),
     )
 
 
@@ -318,12 +328,10 @@ def _serving(scope: Scope, model: str, written: Any, at: Path, names: Names) -> 
         format=written.format,
         runtime=written.runtime,
         request=written.request,
-        image=resolve_image(scope, written.image, (*at, "image"), names.images)
-        if written.image
-        else None,
+        image=_image(scope, written.image, (*at, "image"), names.images),
         port=written.port
         or (RUNTIMES[written.runtime].port if written.runtime in RUNTIMES else PORT),
-        metrics=_runtime_metrics(model, written, at),
+        metrics=_runtime_metrics(scope, model, written, at),
         clients=tuple(written.clients),
         replicas=Replicas((*at, "replicas"), least, most),
         autoscale=_autoscale(written.autoscale, (*at, "autoscale")),
@@ -363,9 +371,17 @@ def _autoscale(written: Any, at: Path) -> Autoscale:
 _UNITS = {"seconds": 1.0, "milliseconds": 0.001}
 
 
-def _runtime_metrics(model: str, written: Any, at: Path) -> RuntimeMetrics | None:
+def _runtime_metrics(scope: Scope, model: str, written: Any, at: Path) -> RuntimeMetrics | None:
     """What the runtime exposes; None: it is the user's own, and the spec does not say."""
     if written.runtime in RUNTIMES:
+        if written.metrics is not None:
+            scope.report(
+                "N015",
+                f"what {written.runtime} tells Prometheus is known, and `metrics` would say it again",
+                (*at, "metrics"),
+                "take `metrics` out, or write `runtime: custom`",
+                on_key=True,
+            )
         return RUNTIMES[written.runtime].metrics(model, (*at, "runtime"))
     declared = written.metrics
     if declared is None:
@@ -388,13 +404,15 @@ def _runtime_metrics(model: str, written: Any, at: Path) -> RuntimeMetrics | Non
 def _batch(scope: Scope, written: Any, at: Path, names: Names, owner: str) -> Batch | None:
     if written is None:
         return None
+    source, destination = scope.each(
+        partial(scope.find, "source", name, names.sources, (*at, key))
+        for key, name in (("from", written.from_), ("to", written.to))
+    )
     return Batch(
         at,
-        scope.find("source", written.from_, names.sources, (*at, "from")),
-        scope.find("source", written.to, names.sources, (*at, "to")),
-        scope.schedule(written.schedule, (*at, "schedule"), f"{owner} batch")
-        if written.schedule
-        else None,
+        source,
+        destination,
+        _schedule(scope, written.schedule, (*at, "schedule"), f"{owner} batch"),
         _resources(written.resources, (*at, "resources")),
     )
 
@@ -403,24 +421,30 @@ def _monitoring(scope: Scope, model: Any, at: Path, names: Names, owner: str) ->
     written = model.monitoring
     if written is None:
         return None
+    schedule = _schedule(scope, written.schedule, (*at, "schedule"), f"{owner} monitor")
+    reference = None
+    if written.reference != "training":
+        reference = scope.attempt(
+            lambda: scope.find("source", written.reference, names.sources, (*at, "reference"))
+        )
     if written.current is None:
         raise scope.fail(
             "N010",
             "monitoring does not say where today's rows are",
             at,
             "add `current: SOURCE`: the table with what the model is asked about now",
+            on_key=True,
         )
-    reference = None
-    if written.reference != "training":
-        reference = scope.find("source", written.reference, names.sources, (*at, "reference"))
-    drift = written.drift
+    current = scope.find("source", written.current, names.sources, (*at, "current"))
+    if schedule is None:
+        raise Unresolvable
     return Monitoring(
         origin=at,
-        schedule=scope.schedule(written.schedule, (*at, "schedule"), f"{owner} monitor"),
-        current=scope.find("source", written.current, names.sources, (*at, "current")),
+        schedule=schedule,
+        current=current,
         reference=reference,
         window=seconds(written.window),
-        drift=None if drift is None else _drift(drift, (*at, "drift")),
+        drift=None if written.drift is None else _drift(written.drift, (*at, "drift")),
         performance=_bounds(written.performance, (*at, "performance")),
         business=query_bounds(written.business, (*at, "business")),
         respond={

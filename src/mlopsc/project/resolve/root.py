@@ -117,6 +117,8 @@ def resolve(specs: Composed[Spec]) -> Project:
 def _chapters(scope: Scope, spec: Spec, environments: tuple[str, ...]) -> _Chapters:
     scope.secrets = spec.secrets
     images = {name: _image(name, image, spec) for name, image in spec.images.items()}
+    if images and "kubernetes" in (spec.platform.orchestration, spec.platform.training):
+        scope.used.add(("image", next(iter(images))))  # see `containers.job_image`
     sources = resolve_sources(scope, spec, images, _sources_models_write(spec, images))
     entities = resolve_entities(scope, sources)
     views = resolve_views(scope, spec, sources, entities)
@@ -223,7 +225,7 @@ def _alerts(scope: Scope, spec: Spec) -> Alerts:
         try:
             channels[name] = _channel(scope, name, channel, (*at, "channels", name))
         except Unresolvable:
-            continue
+            scope.break_("channel", name)
     routes: dict[Severity, Channel] = {}
     for severity in SEVERITIES:
         name = getattr(written.routes, severity)
@@ -315,7 +317,7 @@ def _tier(name: str, last: bool) -> Tier:
 
 
 def _refuse_meeting_names(scope: Scope, spec: Spec) -> None:
-    """N005: two names that are one in Kubernetes, where `_` is written `-`."""
+    """N011: two names that are one in Kubernetes, where `_` is written `-`."""
     for chapter, names in (
         ("models", spec.models),
         ("environments", spec.environments),
@@ -347,6 +349,8 @@ def _refuse_unused(scope: Scope, spec: Spec) -> None:
         ("secret", ("secrets",), spec.secrets),
         ("image", ("images",), spec.images),
         ("channel", ("alerts", "channels"), spec.alerts.channels),
+        # A table with columns is checked, used or not.
+        ("source", ("sources",), [name for name, s in spec.sources.items() if not s.columns]),
     ):
         for name in names:
             if (kind, name) not in scope.used:

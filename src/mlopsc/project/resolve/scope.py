@@ -97,7 +97,16 @@ class Scope:
             "N001", f"there is no {kind} '{name}'", at, help_ or nearest(name, among, kind)
         )
 
-    def column(self, owner: str, name: str, among: Mapping[str, T], at: Path, listed: Path) -> T:
+    def column(
+        self,
+        owner: str,
+        name: str,
+        among: Mapping[str, T],
+        at: Path,
+        listed: Path,
+        *,
+        on_key: bool = False,
+    ) -> T:
         """The column `name` of `owner`, such as "source 'flights'", whose columns stand at `listed`.
 
         Raises:
@@ -112,6 +121,7 @@ class Scope:
                 at,
                 "add `columns:` to it: names and types of what is read from it",
                 Note("it stands here", listed[:-1], on_key=True),
+                on_key=on_key,
             )
         raise self.fail(
             "N002",
@@ -119,6 +129,7 @@ class Scope:
             at,
             nearest(name, among, "column"),
             Note("its columns are listed here", listed, on_key=True),
+            on_key=on_key,
         )
 
     def once(self, names: Sequence[str], at: Path, what: str) -> None:

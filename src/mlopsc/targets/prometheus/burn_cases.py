@@ -139,7 +139,8 @@ class _Tested:
         """The short window burns, the long one does not quite."""
         threshold, interval = burn.threshold(self.indicator.objective), burn.short // _SAMPLES
         every = _until_half_hour(interval, 6 * _SAMPLES)
-        bad = threshold * 0.97 * every  # samples, if all of their events were bad
+        covered = min(every, burn.long // interval - 1)
+        bad = threshold * 0.97 * covered  # samples, if all of their events were bad
         last = max(_SAMPLES, ceil(bad))
         traffic = Traffic(interval, (Phase(every - last, 0.0), Phase(last, bad / last)))
         yield from self._expected(f"{burn.name} waits for its long window", traffic)
