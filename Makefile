@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 EXAMPLES := $(patsubst %/mlops.yaml,%,$(wildcard examples/*/mlops.yaml))
 
-.PHONY: help install flights tools test check golden schema clean
+.PHONY: help install flights tools test check golden schema bench clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +43,9 @@ golden: install ## Compiles every example again, after a change that is meant to
 schema: install ## Writes schemas/mlops-v1.json anew from the models of the language
 	$(BIN)/python -m mlopsc schema > schemas/mlops-v1.json.new
 	mv schemas/mlops-v1.json.new schemas/mlops-v1.json
+
+bench: install ## Time and memory of compile beside kubectl kustomize; see benchmarks/README.md
+	$(BIN)/python benchmarks/compile.py $(BENCH_OPTIONS)
 
 clean: ## Removes what was installed and cached here
 	rm -rf $(VENV) .tools .pytest_cache .mypy_cache .ruff_cache

@@ -25,7 +25,10 @@ ARROWS: dict[str, set[str]] = {
     "compiler": {
         "diagnostics", "source", "spec", "project", "rules", "artifacts", "targets",
     },
-    "review": {"diagnostics", "source", "compiler", "artifacts", "project", "targets", "resources"},
+    "review": {
+        "diagnostics", "source", "compiler", "artifacts", "project", "targets", "resources",
+        "rules", "spec.codes", "workspace.codes",
+    },
     "authoring": {"spec.vocabulary"},
     "cli": {
         "compiler", "workspace", "review", "diagnostics", "spec", "targets",

@@ -193,7 +193,7 @@ _Lenient.add_constructor("!reference", lambda loader, node: loader.construct_seq
 
 
 def _missing_in_kustomizations(texts: dict[str, str]) -> Iterator[str]:
-    for path, document in _documents(texts, r"k8s/.*kustomization\.yaml"):
+    for path, document in _documents(texts, r"(.+/)?kustomization\.yaml"):
         folder = PurePosixPath(path).parent
         for resource in document.get("resources", ()):
             target = os.path.normpath(folder / resource)
@@ -209,13 +209,14 @@ def _missing_in_pods(texts: dict[str, str]) -> Iterator[str]:
     """Config maps, service accounts and scale targets of an environment that no file makes."""
     made: dict[str, set[tuple[str, str]]] = {}
     asked: list[tuple[str, str, tuple[str, str]]] = []
-    for path, document in _documents(texts, r"k8s/.+\.yaml"):
+    shared = {
+        ("ConfigMap", generator["name"])  # made where their files are, once for all environments
+        for _, document in _documents(texts, r"(.+/)?kustomization\.yaml")
+        for generator in document.get("configMapGenerator", ())
+    }
+    for path, document in _documents(texts, r"k8s/(?!.*kustomization\.yaml$).+\.yaml"):
         environment = path.split("/")[1]
-        here = made.setdefault(environment, set())
-        if path.endswith("kustomization.yaml"):
-            for generator in document.get("configMapGenerator", ()):
-                here.add(("ConfigMap", generator["name"]))
-            continue
+        here = made.setdefault(environment, set(shared))
         here.add((document["kind"], document["metadata"]["name"]))
         for node in _mappings(document):
             if isinstance(node.get("configMap"), dict) and "name" in node["configMap"]:

@@ -16,7 +16,7 @@ from mlopsc.spec.parse import parse_spec
 from mlopsc.targets import TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mlopsc.artifacts.draft import Artifact
     from mlopsc.project.model import Project
@@ -31,11 +31,14 @@ class Compilation:
     project: Project
     diagnostics: tuple[Diagnostic, ...]  # warnings and infos; nothing here stops anybody
 
-    def artifacts(self) -> Iterator[Artifact]:
-        """The files, one at a time, so that no more than one has to be held."""
+    def artifacts(
+        self, wanted: Callable[[str, str], bool] = lambda _path, _target: True
+    ) -> Iterator[Artifact]:
+        """The files one at a time, so that no more than one is held; only wanted ones are written."""
         for target in TARGETS:
             for draft in target.emit(self.project):
-                yield render(draft, target.name)
+                if wanted(draft.path, target.name):
+                    yield render(draft, target.name)
 
 
 class Refused(Exception):

@@ -8,6 +8,7 @@ warehouse is asked through Feast's historical retrieval; local files are joined 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -33,25 +34,25 @@ FILE_STORES = ("file", "dask")
 """The types of Feast's offline store for local files, its default."""
 
 
-def open_store(repository: str) -> Any:
-    """The project's feature store; CannotRun when it is not installed, configured or applied."""
+def open_store(repository: str, *, online: bool = False) -> Any:
+    """The project's feature store; CannotRun when it is not installed, configured or applied.
+
+    Only materializing needs the online store, so only then must its address be known.
+    """
     folder = Path(repository)
     config = folder / "feature_store.yaml"
     if not config.is_file():
         raise CannotRun(f"{config} is missing: compile the project, and run from its root")
-    unset = sorted(
-        name
-        for name in set(re.findall(r"\$\{(\w+)\}", config.read_text(encoding="utf-8")))
-        if name not in os.environ
-    )
-    if unset:
-        raise CannotRun(
-            f"{config} needs the environment variable{'s'[: len(unset) - 1]} {', '.join(unset)}"
-        )
     try:
+        import yaml
         from feast import FeatureStore
     except ModuleNotFoundError:
         raise missing_package("feast", "looking up features") from None
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    needed = {key: value for key, value in settings.items() if online or key != "online_store"}
+    unset = sorted(set(re.findall(r"\$\{(\w+)\}", json.dumps(needed))) - set(os.environ))
+    if unset:
+        raise CannotRun(f"{config} needs the environment variable {', '.join(unset)}")
     return retried(f"Feast's registry of {config}", lambda: FeatureStore(repo_path=str(folder)))
 
 

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def materialize(options: argparse.Namespace) -> int:
     """The job: bring the views asked for up to this moment."""
     repository, views = _asked(options)
-    store = joins.open_store(repository)
+    store = joins.open_store(repository, online=True)
     there = {view.name: view for view in store.list_batch_feature_views()}
     there |= {view.name: view for view in store.list_stream_feature_views()}
     unknown = sorted(set(views) - set(there))

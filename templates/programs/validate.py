@@ -209,7 +209,9 @@ def _found(result: Mapping[str, Any]) -> str:
     if not result.get("unexpected_count"):
         return ""
     percent = result.get("unexpected_percent_total") or result.get("unexpected_percent") or 0
-    examples = dict.fromkeys(_shown(value) for value in result.get("partial_unexpected_list") or [])
+    unexpected = result.get("partial_unexpected_list") or []
+    # A missing value is no example: it is not equal to itself, or None.
+    examples = dict.fromkeys(_shown(one) for one in unexpected if one is not None and one == one)  # noqa: PLR0124
     shown = list(examples)[:3]  # enough to recognise what is wrong; data docs have more
     return f"{result['unexpected_count']} rows ({percent:.3g} %)" + (
         f", such as {', '.join(shown)}" if shown else ""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
 
 import yaml
@@ -13,12 +12,16 @@ import yaml
 import tools
 from mlopsc.artifacts.draft import Draft, Traced
 from mlopsc.artifacts.render import render
-from mlopsc.project.model import Project
 from mlopsc.project.resolve import resolve
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
 from mlopsc.spec.parse import parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mlopsc.project.model import Project
 
 SPEC = """
 apiVersion: mlopsc/v1

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -9,7 +9,6 @@ from mlopsc.artifacts.draft import CopyDraft
 from mlopsc.project.alerting import DECISIONS, project_rule_groups, rule_groups, rule_set
 from mlopsc.project.alerting.burn_rates import burns
 from mlopsc.project.alerting.promql import duration, upper_bound
-from mlopsc.project.model import Project
 from mlopsc.targets import prometheus
 from targets.alerting_projects import (
     SPEC,
@@ -20,6 +19,11 @@ from targets.alerting_projects import (
     project,
     write,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlopsc.project.model import Project
 
 RULES = "monitoring/prometheus/{}/churn.rules.yml"
 
@@ -41,7 +45,10 @@ def _kinds(of: Project, environment: str = "production") -> set[object]:
 
 SLO = "slo: {availability: 99.9%, latency: {p95: 250ms}, window: 7d}"
 # Objectives alone: no monitoring, no alerts, and so no secrets.
-SERVED = SPEC[: SPEC.index("secrets:")] + SPEC[SPEC.index("environments:") : SPEC.index("    monitoring:")]
+SERVED = (
+    SPEC[: SPEC.index("secrets:")]
+    + SPEC[SPEC.index("environments:") : SPEC.index("    monitoring:")]
+)
 
 
 def _served_by(runtime: str, serving: str) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -118,20 +125,31 @@ def test_every_kind_of_alert_has_its_page_and_points_to_it() -> None:
         assert isinstance(annotations, dict)
         assert set(annotations) == {"summary", "description", "runbook_url"}
         page = f"monitoring/runbooks/{alert['alert']}.md"
-        assert annotations["runbook_url"] == f"https://gitlab.example.com/growth/churn/-/blob/HEAD/{page}"
+        assert (
+            annotations["runbook_url"]
+            == f"https://gitlab.example.com/growth/churn/-/blob/HEAD/{page}"
+        )
         assert len(texts[page]) > 500
     pages = {path for path in texts if path.startswith("monitoring/runbooks/")}
-    kinds = _kinds(project()) | _kinds(project(), "staging") | {"ProjectRuleViolated", "ProjectMetricAbsent"}
+    kinds = (
+        _kinds(project())
+        | _kinds(project(), "staging")
+        | {"ProjectRuleViolated", "ProjectMetricAbsent"}
+    )
     assert pages == {f"monitoring/runbooks/{kind}.md" for kind in kinds}
 
 
 def test_without_a_repository_the_public_page_is_linked() -> None:
     found = _alerts(project(SPEC, ("repository: gitlab.example.com/growth/churn\n", "")))
-    assert found[0]["annotations"]["runbook_url"] == "https://mlopsc.dev/runbooks/ModelErrorBudgetBurn"  # type: ignore[index]
+    assert (
+        found[0]["annotations"]["runbook_url"] == "https://mlopsc.dev/runbooks/ModelErrorBudgetBurn"
+    )  # type: ignore[index]
 
 
 def test_a_page_of_the_teams_own_takes_the_place_of_ours() -> None:
-    own = project(SPEC, ("    training:", "    runbook: https://wiki.example.com/{{churn}}\n    training:"))
+    own = project(
+        SPEC, ("    training:", "    runbook: https://wiki.example.com/{{churn}}\n    training:")
+    )
     texts = _texts(own)
     for alert in _alerts(own):
         assert alert["annotations"]["runbook_url"] == 'https://wiki.example.com/{{ "{{" }}churn}}'  # type: ignore[index]
@@ -146,7 +164,11 @@ def test_every_alert_carries_the_labels_that_identify_it() -> None:
             labels = alert["labels"]
             assert isinstance(labels, dict)
             assert labels["severity"] in {"critical", "warning", "info"}
-            assert (labels["project"], labels["model"], labels["environment"]) == ("churn", "churn", environment)
+            assert (labels["project"], labels["model"], labels["environment"]) == (
+                "churn",
+                "churn",
+                environment,
+            )
             identity = (alert["alert"], *sorted(labels.items()))
             assert identity not in seen
             seen.add(identity)
@@ -158,7 +180,9 @@ def test_nothing_is_made_for_a_model_nobody_watches() -> None:
 
 
 def test_without_a_pushgateway_nothing_waits_for_what_is_pushed() -> None:
-    spec = project(SPEC, ('services:\n  pushgateway: {url: "http://pushgateway.monitoring:9091"}\n', ""))
+    spec = project(
+        SPEC, ('services:\n  pushgateway: {url: "http://pushgateway.monitoring:9091"}\n', "")
+    )
     assert _kinds(spec) == {
         "ModelErrorBudgetBurn", "ModelMetricAbsent", "BusinessMetricOutOfBounds", "BusinessMetricAbsent",
     }  # fmt: skip
@@ -175,7 +199,9 @@ def test_where_no_version_is_pinned_only_what_was_there_can_be_gone() -> None:
         if alert["alert"] == "ModelMetricAbsent":
             assert "present_over_time" in str(alert["expr"])
     pinned = [a for a in _alerts(project()) if a["alert"] == "ModelMetricAbsent"]
-    plain_ones = {a["labels"]["metric"] for a in pinned if "present_over_time" not in str(a["expr"])}  # type: ignore[index]
+    plain_ones = {
+        a["labels"]["metric"] for a in pinned if "present_over_time" not in str(a["expr"])
+    }  # type: ignore[index]
     assert plain_ones == {
         "rest_server_requests_total",
         "rest_server_request_duration_seconds_bucket",

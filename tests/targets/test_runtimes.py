@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from mlopsc.project.runtimes import CUSTOM, RUNTIMES, failures_counted, idle_matchers
 from mlopsc.spec.vocabulary import ModelFormat, Runtime
-from typing import get_args
 
 
 def test_each_word_of_the_language_is_known() -> None:
@@ -20,7 +20,12 @@ def test_a_runtime_says_all_that_is_asked_of_it(name: str) -> None:
     assert set(runtime.formats) <= set(get_args(ModelFormat))
     assert re.fullmatch(r"[a-z0-9./-]+:[0-9][A-Za-z0-9.-]*", runtime.base)  # by version
     assert all("==" in package for package in runtime.packages)
-    for path in (runtime.predict, runtime.health.startup, runtime.health.readiness, runtime.health.liveness):
+    for path in (
+        runtime.predict,
+        runtime.health.startup,
+        runtime.health.readiness,
+        runtime.health.liveness,
+    ):
         assert path.startswith("/")
     assert runtime.exposed.source
 

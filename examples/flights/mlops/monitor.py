@@ -1,9 +1,10 @@
 """Drift and performance of the version that runs, for Prometheus and for people.
 
-Compares the rows of the last window with the reference that was kept with exactly that version. Evidently
-computes drift by its own JSON config; performance is computed by the gate's definitions on rows whose labels
-are known by now. Only a complete run pushes, so that a broken monitor grows old instead of looking healthy.
-Drift is a result and not a failure: the run passes, unless --fail-on-drift is given.
+Compares the rows of the last window with the reference that was kept with exactly that version.
+Evidently computes drift by its own JSON config; performance is computed by the gate's definitions
+on rows whose labels are known by now. Only a complete run pushes, so that a broken monitor grows
+old instead of looking healthy. Drift is a result and not a failure: the run passes, unless
+--fail-on-drift is given.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mlops.command import Argument
 from mlops.facts import read_model, read_source
 from mlops.network import Sample
 from mlops.outcome import FAILED, PASSED, CannotRun, Failed, asked_by, missing_package
-from mlops.reports import Case, number
+from mlops.reports import Case, number, outcome_of
 from mlops.stores import Window
 from mlops.tables import Need
 
@@ -116,13 +117,10 @@ def look(options: argparse.Namespace, gateway: str | None) -> int:
         found.append(performance(run, run.monitoring.performance, folder))
     cases = [case for one in found for case in one.cases]
     samples = [sample for one in found for sample in one.samples]
-    samples += [
-        Sample("mlops_monitor_rows", len(current)),
-        Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()),
-    ]
+    samples.append(Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()))
     report(run, folder, cases, samples)
     if gateway is not None:
-        network.push(gateway, group_of(run), samples)
+        network.push(gateway, network.MONITOR_JOB, group_of(run), samples)
     bad = [case for case in cases if case.outcome in ("failed", "warning")]
     print(f"{run.facts.model}: {len(current)} rows, {len(bad)} bounds do not hold; see {folder}")
     return (
@@ -300,8 +298,10 @@ def drift(
         _plain(reference, columns),
     )
     save(snapshot, folder, "drift")
-    values = {(m["config"]["type"].rpartition(":")[2], m["config"].get("column")): m["value"]
-              for m in snapshot.dict()["metrics"]}  # fmt: skip
+    values = {
+        (one["config"]["type"].rpartition(":")[2], one["config"].get("column")): one["value"]
+        for one in snapshot.dict()["metrics"]
+    }
     share = values.get(("DriftedColumnsCount", None))
     if share is None:
         raise CannotRun(
@@ -315,10 +315,15 @@ def drift(
     ]
     holds = drift_facts.share_max is None or share["share"] <= drift_facts.share_max
     wanted = "" if drift_facts.share_max is None else f"≤ {number(drift_facts.share_max)}"
-    cases = [
-        Case("share of drifted columns", "passed" if holds else "failed", number(share["share"]), wanted,
-             f"{int(share['count'])} of {len(drift_facts.columns)}", drift_facts.spec)
-    ]  # fmt: skip
+    drifted = Case(
+        "share of drifted columns",
+        "passed" if holds else "failed",
+        number(share["share"]),
+        wanted,
+        f"{int(share['count'])} of {len(drift_facts.columns)}",
+        drift_facts.spec,
+    )
+    cases = [drifted]
     cases += [
         _column_case(test, drift_facts.spec)
         for test in snapshot.tests_results
@@ -434,14 +439,8 @@ def performance(run: Run, wanted: Performance, folder: Path) -> Findings:
 
 
 def _bound_case(bound: Bound, value: float) -> Case:
-    limits = [
-        f"{sign} {number(limit)}"
-        for sign, limit in (("≥", bound.min), ("≤", bound.max))
-        if limit is not None
-    ]
-    holds = (bound.min is None or value >= bound.min) and (bound.max is None or value <= bound.max)
-    outcome = "passed" if holds else "failed" if bound.severity == "critical" else bound.severity
-    return Case(bound.name, outcome, number(value), ", ".join(limits), spec=bound.spec)
+    outcome = outcome_of(bound.severity, holds=bound.allows(value))
+    return Case(bound.name, outcome, number(value), ", ".join(bound.limits), spec=bound.spec)
 
 
 def labelled_rows(run: Run, wanted: Performance, ends: datetime) -> pd.DataFrame:
@@ -523,17 +522,14 @@ def report(run: Run, folder: Path, cases: Sequence[Case], samples: Sequence[Samp
     """Tables and files."""
     reports.print_cases(cases)
     reports.write_junit(folder / "junit.xml", f"monitor {run.facts.model}", cases)
+    measured = [
+        {"name": sample.metric, "labels": dict(sample.labels), "value": sample.value}
+        for sample in samples
+    ]
+    about = {**group_of(run), "version": run.version, "at": run.now.isoformat()}
     reports.write_json(
-        folder / "monitor.json",
-        {
-            **group_of(run),
-            "version": run.version,
-            "at": run.now.isoformat(),
-            "metrics": [{"name": s.metric, "labels": dict(s.labels), "value": s.value} for s in samples],
-            "cases": [{"what": c.name, "outcome": c.outcome, "found": c.value, "wanted": c.wanted, "note": c.note,
-                       "spec": c.spec} for c in cases],
-        },
-    )  # fmt: skip
+        folder / "monitor.json", {**about, "metrics": measured, "cases": reports.as_data(cases)}
+    )
 
 
 def group_of(run: Run) -> dict[str, str]:
@@ -555,13 +551,13 @@ def prune(gateway: str | None, folder: Path) -> None:
         for facts in known
         for environment in facts.environments
     }
-    for group in network.groups(gateway):
-        identity = (group.get("project", ""), group.get("model", ""), group.get("environment", ""))
-        if identity[0] in projects and identity not in alive:
-            network.delete_group(gateway, group)
-            print(
-                f"deleted from the Pushgateway: {', '.join(f'{key} {value}' for key, value in group.items())}"
-            )
+    for job in (network.MONITOR_JOB, network.VALIDATE_JOB):
+        for group in network.groups(gateway, job):
+            identity = tuple(group.get(key, "") for key in ("project", "model", "environment"))
+            if identity[0] in projects and identity not in alive:
+                network.delete_group(gateway, job, group)
+                said = ", ".join(f"{key} {value}" for key, value in group.items())
+                print(f"deleted from the Pushgateway: job {job}, {said}")
 
 
 if __name__ == "__main__":

@@ -132,8 +132,9 @@ def versions(facts: ModelFacts) -> Versions:
 def running_version(facts: ModelFacts, environment: str, found: Versions | None) -> str:
     """The version that runs in an environment.
 
-    The deployment may say it (`MLOPS_MODEL_VERSION`), the spec may, or an alias of the registry. The first
-    two must agree: rows of one version must not be compared with the reference of another.
+    The deployment may say it (`MLOPS_MODEL_VERSION`), the spec may, or an alias of the registry.
+    The first two must agree: rows of one version must not be compared with the reference of
+    another.
     """
     said = os.environ.get("MLOPS_MODEL_VERSION")
     chosen = facts.environments[environment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -89,14 +90,26 @@ def run(arguments: list[str]) -> int:
         # The reader has gone, as `head` does; keep Python from complaining when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLEAN
-    except Exception:  # our bug: say so, with all that is needed to mend it
-        import traceback
-
-        traceback.print_exc()
-        click.echo(
-            f"\nThis is a bug of mlopsc {__version__}, not a mistake of yours; nothing was half written."
-            " Please report it with the text above and the spec.",
-            err=True,
-        )
-        return BUG
+    except Exception as error:
+        return _failed(error)
     return code if isinstance(code, int) else CLEAN
+
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _failed(error: Exception) -> int:
+    """What nobody foresaw is a bug of ours: say so, with all that is needed to mend it."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in _NO_ROOM:
+        # Only a stream fails without a name: what was to be said has nowhere to go.
+        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        return FINDINGS
+    import traceback
+
+    traceback.print_exception(error)
+    click.echo(
+        f"\nThis is a bug of mlopsc {__version__}, not a mistake of yours; nothing was half written."
+        " Please report it with the text above and the spec.",
+        err=True,
+    )
+    return BUG

@@ -29,13 +29,11 @@ def select(
     targets = tuple(each.name for each in TARGETS)
     _known(environment, names, "environment", "--env")
     _known(target, targets, "target", "--target")
-    chosen = (
-        artifact
-        for artifact in compilation.artifacts()
-        if target in (None, artifact.target)
-        and (environment is None or environment_of(artifact.path, names) == environment)
-    )
-    return chosen, environment is not None or target is not None
+
+    def wanted(path: str, of: str) -> bool:
+        return target in (None, of) and environment in (None, environment_of(path, names))
+
+    return compilation.artifacts(wanted), environment is not None or target is not None
 
 
 def _known(name: str | None, names: tuple[str, ...], what: str, option: str) -> None:

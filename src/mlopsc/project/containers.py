@@ -106,6 +106,7 @@ def _in_kubernetes(project: Project) -> Iterator[Model]:
 
 def _code_of(model: Model) -> Iterator[str]:
     if model.training is not None:
+        yield conventions.PARAMETERS
         for pattern in model.training.paths:
             folder = _before_wildcard(pattern)
             if folder:

@@ -37,6 +37,7 @@ PROGRAMS: Final = "mlops"
 PROGRAM_REQUIREMENTS: Final = "mlops/requirements.txt"
 FEATURE_REPO: Final = "feature_repo"
 GX: Final = "gx"
+PARAMETERS: Final = "params.yaml"  # what training commands read, by model
 SCHEDULES: Final = ".gitlab/schedules.json"
 RUNBOOKS: Final = "monitoring/runbooks"
 

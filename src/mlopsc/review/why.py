@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def explain(compilation: Compilation, path: str, line: int) -> str | None:
     """The answer for a person; None: the spec compiles to no such file."""
-    artifact = next((each for each in compilation.artifacts() if each.path == path), None)
+    artifact = next(compilation.artifacts(lambda each, _target: each == path), None)
     if artifact is None:
         return None
     lines = artifact.text.splitlines()

@@ -103,12 +103,8 @@ def _column(column: str, drift: Drift) -> Body:
 
 def _performance(model: Model) -> Body:
     return {
-        "metrics": [
-            {
-                "type": traced(_PRESETS[model.task], model.at("task")),
-                "include_tests": traced(False, decision("evidently.tests")),
-            }
-        ],
+        # No `include_tests` in the preset: with false there, 0.7.23 cannot render it (KeyError).
+        "metrics": [{"type": traced(_PRESETS[model.task], model.at("task"))}],
         "metadata": {"model": traced(model.name, model.origin)},
         "tags": ["performance"],
         "include_tests": traced(False, decision("evidently.tests")),

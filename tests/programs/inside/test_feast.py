@@ -20,7 +20,7 @@ project: flights
 registry: ${FEAST_REGISTRY}
 provider: local
 offline_store: {type: file}
-online_store: {type: sqlite, path: online.db}
+online_store: {type: sqlite, path: '${FEAST_ONLINE_STORE_CONNECTION}'}
 entity_key_serialization_version: 3
 """
 WEATHER = {
@@ -120,6 +120,7 @@ def definitions(*, online: bool = True) -> list[Any]:
 def joined(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Flights that look up the weather at their airport, their plane's seats, and a ratio of both sides."""
     monkeypatch.setenv("FEAST_REGISTRY", str(project.folder / "registry.db"))
+    monkeypatch.setenv("FEAST_ONLINE_STORE_CONNECTION", str(project.folder / "online.db"))
     rng = np.random.default_rng(5)
     project.table(flights().assign(origin=rng.choice(["JFK", "LGA"], 1000)))
     project.table(weather(), "data/weather.parquet")
@@ -302,6 +303,16 @@ def test_materialize_makes_values_answerable_online(joined: Project, capsys: Sai
     assert materialize.main(["--model", "delay", "--now", "2013-06-01"]) == 0
     assert "sky: up to 2013-06-01T06:00:00+00:00 already" in capsys.readouterr().out
     assert materialize.main(["--view", "fit", "--now", "2013-06-01"]) == 0
+
+
+def test_only_materializing_needs_the_online_store(
+    joined: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FEAST_ONLINE_STORE_CONNECTION")
+    assert dataset.main(["--model", "delay", "--data", "out"]) == 0
+    assert materialize.main(["--view", "sky"]) == 2
+    said = capsys.readouterr().err
+    assert "needs the environment variable FEAST_ONLINE_STORE_CONNECTION" in said
 
 
 def test_materialize_refusals(joined: Project, capsys: Said) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -65,8 +66,6 @@ class OwnModel(mlflow.pyfunc.PythonModel):
 
 def train(project: Project, worse_by: float = 0.0) -> None:
     """What `src/train.py` of a project would do, under the contract."""
-    import shutil
-
     out, data = project.folder / "build/delay/out", project.folder / "build/delay/data"
     shutil.rmtree(out, ignore_errors=True)
     rows = pd.read_parquet(data / "train.parquet")
@@ -104,8 +103,6 @@ def registered(
     _quiet: None,
 ) -> Project:
     """A project with MLflow on SQLite and version 1 registered."""
-    import shutil
-
     # Making the database takes MLflow seconds, so the tests copy one.
     if "db" not in _TEMPLATE:
         _TEMPLATE["db"] = tmp_path_factory.mktemp("mlflow") / "empty.db"
@@ -606,6 +603,28 @@ def test_a_model_that_does_not_fit_its_features(batched: Project, capsys: Said) 
     batched.write()
     assert batch.main(["--model", "delay"]) == 1
     assert "version 1 cannot predict these rows: KeyError" in capsys.readouterr().err
+
+
+def test_whole_numbers_for_a_model_that_asks_for_floats(batched: Project) -> None:
+    """As in a request, whose JSON knows no difference; MLflow refuses it for a table."""
+    batched.table(flights().assign(distance=lambda f: f["distance"].round().astype("int64")))
+    batched.model["features"]["own"][1]["type"] = "int64"
+    batched.write()
+    assert dataset.main(["--model", "delay"]) == 0
+    rows = pd.read_parquet(batched.folder / "build/delay/data/train.parquet")
+    out = batched.folder / "build/delay/out"
+    train(batched)
+    shutil.rmtree(out / "model")
+    floats = rows[["carrier", "distance"]].astype({"distance": "float64"})
+    model = OwnModel(LinearRegression().fit(rows[["distance"]], rows["late"]))
+    signature = mlflow.models.infer_signature(floats)
+    mlflow.pyfunc.save_model(
+        str(out / "model"), python_model=model, pip_requirements=[], signature=signature
+    )
+    assert gate.main(["--model", "delay"]) == 0
+    assert register.main(["--model", "delay"]) == 0
+    champion("2")
+    assert batch.main(["--model", "delay"]) == 0
 
 
 # --- cool-down ---------------------------------------------------------------------------------

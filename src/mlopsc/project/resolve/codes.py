@@ -15,7 +15,7 @@ TITLES: Final[dict[str, str]] = {
     "N008": "Two features share a name",
     "N009": "A field is taken from where it cannot come",
     "N010": "Monitoring does not say where today's rows are",
-    "N011": "Two names are one in Kubernetes",
+    "N011": "A name that Kubernetes does not take",
     "N012": "Something is defined and used by nobody",
     "N013": "Validation and test are cut in two ways",
     "N014": "A name stands twice in one list",

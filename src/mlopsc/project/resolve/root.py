@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlopsc.diagnostics.finding import Note, Path
 from mlopsc.project.conventions import dns
 from mlopsc.project.model import (
     Alerts,
@@ -42,8 +41,7 @@ from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
 from mlopsc.project.resolve.sources import KINDS, resolve_entities, resolve_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.source.compose import Composed
     from mlopsc.spec.root import Spec
 
@@ -84,7 +82,7 @@ def resolve(specs: Composed[Spec]) -> Project:
         _environment(scope, name, name == names[-1], spec, chapters.environments[name])
         for name in names
     )
-    _refuse_meeting_names(scope, spec)
+    _refuse_untakable_names(scope, spec)
     _refuse_unused(scope, spec)
     scope.finish()
     return Project(
@@ -316,30 +314,19 @@ def _tier(name: str, last: bool) -> Tier:
     return next((tier for tier in _TIERS if name.startswith(tier[:4])), "staging")
 
 
-def _refuse_meeting_names(scope: Scope, spec: Spec) -> None:
-    """N011: two names that are one in Kubernetes, where `_` is written `-`."""
-    for chapter, names in (
-        ("models", spec.models),
-        ("environments", spec.environments),
-        ("images", spec.images),
-        ("sources", spec.sources),
-        ("features", spec.features),
-    ):
-        _refuse_meeting(scope, chapter, names)
-
-
-def _refuse_meeting(scope: Scope, chapter: str, names: Mapping[str, object]) -> None:
-    first: dict[str, str] = {}
-    for name in names:
-        other = first.setdefault(dns(name), name)
-        if other != name:
+def _refuse_untakable_names(scope: Scope, spec: Spec) -> None:
+    """N011: names that Kubernetes and image registries do not take, where `_` is written `-`."""
+    named: list[tuple[str, Path]] = [(spec.project, ("project",))]
+    for chapter in ("models", "environments", "images", "sources", "features", "secrets"):
+        named += [(name, (chapter, name)) for name in getattr(spec, chapter)]
+    for name, at in named:
+        if name.endswith("_"):
             scope.report(
                 "N011",
-                f"'{other}' and '{name}' are the same name in Kubernetes: {dns(name)}",
-                (chapter, name),
-                "rename one of them",
-                Note("the other one stands here", (chapter, other), on_key=True),
-                on_key=True,
+                f"'{name}' is '{dns(name)}' in Kubernetes, where a name ends in a letter or a digit",
+                at,
+                f"write '{name.rstrip('_')}'",
+                on_key=len(at) > 1,
             )
 
 

@@ -29,6 +29,10 @@ DECISIONS: Final[dict[str, str]] = {
         "the root is read-only; what is written goes to a volume that ends with the pod and "
         "has a bound"
     ),
+    "kubernetes_small_job": (
+        "the language has no key for the resources of builds and of materialization: most of "
+        "their work is done by a database"
+    ),
     "kubernetes_no_service_links": (
         "variables of every Service in the namespace would only slow the start and meet names "
         f"of ours ({_DOCS}/tutorials/services/connect-applications-service/)"

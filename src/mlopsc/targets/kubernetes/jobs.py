@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlopsc.artifacts.draft import Body, Draft
-    from mlopsc.diagnostics.finding import Path
 
 SCRATCH_SIZE = "20Gi"
 SMALL_CPU, SMALL_MEMORY = "500m", "2Gi"  # of jobs whose resources the language has no key for
@@ -67,14 +66,14 @@ def _program(place: Place, image: ImageRef, program: str, asked: Monitoring | Ba
 def _materialize(place: Place, image: ImageRef, view: View, schedule: Schedule) -> Run:
     purpose = "materialize"
     command = ("python", conventions.program(purpose), "--view", view.name)
-    resources, mounts = _small(view.at("materialize")), configuration.mounts(place)
+    resources, mounts = _small(), configuration.mounts(place)
     step = Step(purpose, command, view.origin, resources, variables(place), mounts)
     return _run(place, (view.name, purpose), image, schedule, step)
 
 
 def _build(place: Place, source: DataSource, build: Build, image: ImageRef) -> Run:
     command = shell(build.command)
-    step = Step("build", command, build.at("command"), _small(build.origin), variables(place))
+    step = Step("build", command, build.at("command"), _small(), variables(place))
     made = _run(place, (source.name, "build"), image, build.schedule, step)
     return replace(made, volumes=())  # the user's own program knows nothing of ours
 
@@ -152,5 +151,5 @@ def _connections(place: Place) -> Iterator[Body]:
             yield pods.secret_variable(place.project, variable, connection.secret)
 
 
-def _small(origin: Path) -> Resources:
-    return Resources(origin, SMALL_CPU, SMALL_MEMORY, 0, {})
+def _small() -> Resources:
+    return Resources(decision("kubernetes_small_job"), SMALL_CPU, SMALL_MEMORY, 0, {})

@@ -141,7 +141,8 @@ class _Tested:
         every = _until_half_hour(interval, 6 * _SAMPLES)
         covered = min(every, burn.long // interval - 1)
         bad = threshold * 0.97 * covered  # samples, if all of their events were bad
-        last = max(_SAMPLES, ceil(bad))
+        # Twice the threshold, so that no faster line of the table is near to burning as well.
+        last = max(_SAMPLES, ceil(bad), ceil(0.97 * covered / 2))
         traffic = Traffic(interval, (Phase(every - last, 0.0), Phase(last, bad / last)))
         yield from self._expected(f"{burn.name} waits for its long window", traffic)
 

@@ -16,7 +16,7 @@ from mlopsc.project.alerting.body import texts
 from mlopsc.project.alerting.promql import duration, equals, selector
 from mlopsc.project.alerting.rules import Age, Alert, Labels, Limits, Presence, RuleSet
 from mlopsc.targets.prometheus.rendered import rendered
-from mlopsc.targets.prometheus.sample_labels import fitting
+from mlopsc.targets.prometheus.sample_labels import fitting, matchers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ STEPS: Final = (MINUTE, HALF_HOUR)
 Prometheus does by default; timelines of hours and days take too long at that."""
 
 _FRESH: Final = MINUTE  # between samples of a gauge: without one for five minutes, it is gone
-_LONG: Final = 2 * 3600
+_LONG: Final = 10 * 3600
 _SEEN: Final = 10  # samples of a metric before it goes away
 OTHER: Final = "somebody_else"
 
@@ -168,7 +168,7 @@ def _limits(rules: RuleSet, alert: Alert, watch: Limits) -> Iterator[Case]:
         fires = step + _fires_after(alert.hold, step)
         samples = fires // _FRESH + 1
         before = f"{limit!r}x{step // _FRESH - 1}"
-        own = selector(watch.metric, equals(watch.labels))
+        own = _pushed(watch)
         around = others(watch.metric, watch.labels, f"{beyond!r}x{samples}")
         name = f"{_title(alert)} fires {side} {limit!r}, and not before its time"
         yield (
@@ -189,6 +189,11 @@ def _beyond(watch: Limits) -> Iterator[tuple[str, float, float]]:
             yield side, limit, float(f"{limit + sign * max(abs(limit), 1e-3) * 1e-5:.12g}")
 
 
+def _pushed(watch: Limits | Age) -> str:
+    """A series as it arrives, with a label that no alert may carry: it changes with the sender."""
+    return selector(watch.metric, equals({**watch.labels, "instance": "sender-1"}))
+
+
 # --- moments ----------------------------------------------------------------------------------
 
 
@@ -198,7 +203,7 @@ def _age(rules: RuleSet, alert: Alert, watch: Age) -> Case:
     beyond = at_limit + step
     samples = beyond // _FRESH + 1
     series = {
-        selector(watch.metric, equals(watch.labels)): f"0x{samples}",
+        _pushed(watch): f"0x{samples}",
         **others(watch.metric, watch.labels, f"{beyond}x{samples}"),  # theirs are fresh
     }
     name = f"{_title(alert)} fires after {duration(watch.limit)}"
@@ -223,7 +228,8 @@ def _presence(rules: RuleSet, alert: Alert, watch: Presence) -> Iterator[Case]:
         if one.kind == alert.kind and one != alert and isinstance(one.watch, Presence)
     }
     labels = {**watch.labels, **fitting(watch.matchers)}
-    around = others(watch.metric, labels, f"{_healthy(watch)}x{samples}", watch.labels)
+    chosen = [one.label for one in matchers(watch.matchers) if not one.fits(OTHER)]
+    around = others(watch.metric, labels, f"{_healthy(watch)}x{samples}", [*watch.labels, *chosen])
     # An explicit marker: without it a series lives on for five minutes.
     gone = {own: f"{_healthy(watch)}x{_SEEN - 1} stale"} if seen else {}
     yield (
