@@ -388,7 +388,12 @@ def run_evidently(
         None if frame is None else Dataset.from_pandas(frame, DataDefinition(**definition))
         for frame in (current, reference)
     ]
-    snapshot = made.run(*data)
+    try:
+        snapshot = made.run(*data)
+    except Exception as error:  # Evidently's own errors are of any type
+        raise CannotRun(
+            f"{config}: Evidently cannot compute it: {type(error).__name__}: {error}"
+        ) from error
     broken = [test for test in snapshot.tests_results if test.status.value == "ERROR"]
     if broken:
         raise CannotRun(f"{config}: {broken[0].name}: {broken[0].description}")

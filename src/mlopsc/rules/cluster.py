@@ -59,7 +59,9 @@ def jobs_reach_their_tables(project: Project) -> Iterator[Hit]:
                 yield (
                     f"the {what} of '{model.name}' runs in the cluster, where '{source.location}' is not",
                     source.at(source.kind or ""),
-                    "keep it where pods can read it (`gs://…`, `s3://…` or a database)",
+                    "write to a table that pods reach (`bigquery:`, `postgres:` …)"
+                    if model.batch is not None and source is model.batch.destination
+                    else "keep it where pods can read it (`gs://…`, `s3://…` or a database)",
                     (Note("it is read from here", at, on_key=True),),
                 )
 
@@ -88,7 +90,7 @@ def names_stay_apart(project: Project) -> Iterator[Hit]:
             other = names.get(f"{dns(model.name)}-{purpose}")
             if other is not None:
                 yield (
-                    f"'{other.name}' is called what the {purpose} of '{model.name}' are called in Kubernetes",
+                    f"model '{other.name}' and the {purpose} of '{model.name}' have one name in Kubernetes: {dns(other.name)}",
                     Key(other.origin),
                     "rename one of the two models",
                     (Note("the other one stands here", model.origin, on_key=True),),

@@ -173,7 +173,9 @@ def splits_leave_something_to_learn(project: Project) -> Iterator[Hit]:
             and held_out >= training.window - delay
         ):
             known = (
-                "" if not delay else f", the last {duration_text(delay)} of which has no labels yet"
+                ""
+                if not delay
+                else f", of which the last {duration_text(delay)} have no labels yet"
             )
             yield (
                 f"validation and test take the whole window of '{model.name}'{known}",

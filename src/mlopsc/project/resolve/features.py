@@ -45,7 +45,9 @@ def resolve_views(
                         "N003",
                         f"'{name}' is a source already",
                         at,
-                        "sources and views share their names: `owner:field` must mean one thing",
+                        "rename one of them: `owner:field` must mean one thing",
+                        Note("the source stands here", ("sources", name), on_key=True),
+                        on_key=True,
                     )
                 views[name] = (
                     _on_demand_view(scope, name, written, at, sources, views, spec)

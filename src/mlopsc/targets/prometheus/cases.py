@@ -190,8 +190,9 @@ def _beyond(watch: Limits) -> Iterator[tuple[str, float, float]]:
 
 
 def _pushed(watch: Limits | Age) -> str:
-    """A series as it arrives, with a label that no alert may carry: it changes with the sender."""
-    return selector(watch.metric, equals({**watch.labels, "instance": "sender-1"}))
+    """A series as it arrives: pushed ones with a label no alert may carry, recorded ones without."""
+    sender = {} if ":" in watch.metric else {"instance": "sender-1"}
+    return selector(watch.metric, equals({**watch.labels, **sender}))
 
 
 # --- moments ----------------------------------------------------------------------------------
