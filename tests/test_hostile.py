@@ -378,7 +378,7 @@ def test_a_fifo_as_the_spec(project: Path) -> None:
 def test_a_device_as_the_spec(project: Path) -> None:
     (project / "mlops.yaml").unlink()
     (project / "mlops.yaml").symlink_to("/dev/zero")
-    refuses(project, "W003")
+    refuses(project, "W005")
 
 
 def test_a_link_to_nowhere_as_the_spec(project: Path) -> None:

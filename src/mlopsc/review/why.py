@@ -34,11 +34,23 @@ def _reason(compilation: Compilation, origin: Path) -> list[str]:
         name = str(origin[1])
         return [f"our choice, {name}:", f"  {reason_of(name)}", ""]
     document = compilation.document
+    origin = _written_above(compilation, origin)
     if document.has(origin):
         place = document.place(origin, on_key=isinstance(origin[-1], str) if origin else False)
         text = document.texts[place.file].splitlines()[place.line - 1]
         return [f"from {place.file}:{place.line}:{place.column}", f"  {place.line:>4} | {text}", ""]
     return _default(compilation, origin)
+
+
+def _written_above(compilation: Compilation, origin: Path) -> Path:
+    """The path itself, or the written one it follows from.
+
+    What follows from a name, such as the columns of a table a model writes, has no keys of its own.
+    """
+    document = compilation.document
+    while origin and not document.has(origin) and key(origin) is None:
+        origin = origin[:-1]
+    return origin
 
 
 def _default(compilation: Compilation, origin: Path) -> list[str]:

@@ -280,7 +280,39 @@ def test_drift_is_found_pushed_and_no_failure_unless_asked(
     assert "mlops_drift_share 1.0\n" in body
     assert 'mlops_column_drift_score{column="distance"} ' in body
     assert "mlops_monitor_last_success_timestamp_seconds 1.37" in body
+    outcomes = {one["what"]: one["outcome"] for one in found["cases"]}
+    assert outcomes == {
+        "share of drifted columns": "failed", "drift of carrier": "info", "drift of distance": "info",
+    }  # fmt: skip
+    assert [one["wanted"] for one in found["cases"]] == ["≤ 0.3", "< 0.2", "< 0.2"]
     look(registered, 1, "--fail-on-drift")
+
+
+def test_a_small_p_value_is_drift(registered: Project) -> None:
+    champion()
+    test = {"type": "evidently:test_v2:GreaterOrEqualMetricTest", "threshold": 0.05}
+    one = {
+        "type": "evidently:metric_v2:ValueDrift",
+        "column": "distance",
+        "method": "ks",
+        "threshold": 0.05,
+    }
+    counted = {
+        "type": "evidently:metric_v2:DriftedColumnsCount",
+        "columns": ["distance"],
+        "method": "ks",
+        "threshold": 0.05,
+    }
+    registered.put(
+        "monitoring/evidently/delay.drift.json", {"metrics": [counted, {**one, "tests": [test]}]}
+    )
+    quiet = look(registered, 0)["cases"]
+    assert [(case["outcome"], case["wanted"]) for case in quiet] == [
+        ("passed", "≤ 0.3"),
+        ("passed", "≥ 0.05"),
+    ]
+    registered.table(drifted())
+    assert [case["outcome"] for case in look(registered, 0)["cases"]] == ["failed", "info"]
 
 
 def test_too_few_rows_push_nothing(
@@ -303,10 +335,8 @@ def test_a_failed_run_pushes_no_success(
 ) -> None:
     champion()
     gateway = serve(lambda *_: (200, None, {}))
-    registered.put(
-        "monitoring/evidently/delay.drift.json",
-        {"metrics": [{"type": "evidently:metric_v2:Nonsense"}]},
-    )
+    broken = {"metrics": [{"type": "evidently:metric_v2:Nonsense"}]}
+    registered.put("monitoring/evidently/delay.drift.json", broken)
     assert monitor.main(["--model", "delay", "--pushgateway", gateway.url]) == 2
     assert "Evidently cannot read it" in capsys.readouterr().err
     registered.table(flights().drop(columns="distance"))
