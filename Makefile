@@ -40,9 +40,10 @@ check: install ## Format, lint, types
 golden: install ## Compiles every example again, after a change that is meant to change outputs
 	set -e; for example in $(EXAMPLES); do $(BIN)/mlopsc compile $$example; done
 
-schema: install ## Writes schemas/mlops-v1.json anew from the models of the language
-	$(BIN)/python -m mlopsc schema > schemas/mlops-v1.json.new
-	mv schemas/mlops-v1.json.new schemas/mlops-v1.json
+schema: install ## Writes anew what follows from the models of the language: schema, parser's table, pages
+	$(BIN)/python -m mlopsc.spec.schema
+	$(BIN)/python -m mlopsc.spec.ahead
+	$(BIN)/python -m mlopsc.spec.pages
 
 bench: install ## Time and memory of compile beside kubectl kustomize; see benchmarks/README.md
 	$(BIN)/python benchmarks/compile.py $(BENCH_OPTIONS)

@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "review": {
         "diagnostics", "source", "compiler", "artifacts", "project", "targets", "resources",
-        "rules", "spec.codes", "workspace.codes",
+        "spec.codes", "rules", "workspace.codes",
     },
     "authoring": {"spec.vocabulary"},
     "cli": {

@@ -17,9 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_hostile import SPEC
-
 from mlopsc.cli.main import run
+from test_hostile import SPEC
 from workspace.killed import MOMENTS, OPERATIONS, mortal
 
 AFTER = SPEC.replace("  delay:", "  late:").replace("float32", "{type: float32, min: 0}")
@@ -30,7 +29,7 @@ MINE = {
     "src/train.py": "print()\n",
 }
 EDITED = "mlops/gate.py"
-EVERY = 9  # operations between two deaths; with three moments, each kind of operation is met
+EVERY = 2  # operations between two deaths; with three moments, each kind of operation is met
 
 Texts = dict[str, str]
 
@@ -82,15 +81,14 @@ def dies(folder: Path) -> int:
     """Deaths on the way from one spec to another; after each, check, compile and check."""
     after = made(folder / "after", AFTER)
     before = made(folder / "before", SPEC)
-    deaths, root = 0, folder / "project"
+    root = folder / "project"
     for number in itertools.count():
         at, moment = number * EVERY, MOMENTS[number % len(MOMENTS)]
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(folder / "before", root)
         (root / "mlops.yaml").write_text(AFTER)
         if not killed(root, at, moment):
-            return deaths
-        deaths += 1
+            return number
         between = texts(root)
         for path, text in between.items():
             assert path == "mlops.lock" or text in (before.get(path), after.get(path)), path

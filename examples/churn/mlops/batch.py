@@ -1,7 +1,7 @@
 """Scores for the rows of a table, by the version that runs, appended to another table.
 
-Of each key the newest row in the window is scored, with features as of now. What is written: keys, time,
-features, prediction and version; personal columns that are no keys are not.
+Of each key the newest row in the window is scored, with features as of now. What is written:
+keys, time, features, prediction and version; personal columns that are no keys are not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Examples and their features, as train.parquet, validation.parquet and test.parquet.
 
-Reads the examples of the training window, leaves out those whose label is not known yet, joins features as
-of each example's time, and splits: by time (test is the newest part, validation the one before) or by a
-draw that depends on the key and the seed alone, so that a key never changes sides.
+Reads the examples of the training window, leaves out those whose label is not known yet, joins
+features as of each example's time, and splits: by time (test is the newest part, validation the
+one before) or by a draw that depends on the key and the seed alone, so that a key never changes
+sides.
 """
 
 from __future__ import annotations
@@ -183,8 +184,9 @@ def _newest_part(
 def _draw(examples: pd.DataFrame, facts: ModelFacts, training: Training) -> pd.Series:
     """A number in [0, 1) for each row, from its key and the seed alone.
 
-    BLAKE2 and not Python's hash: the same in every process, on every machine, and evenly spread for keys
-    that are counted up. Without keys, the whole row is the key, so that equal rows stay together.
+    BLAKE2 and not Python's hash: the same in every process, on every machine, and evenly spread
+    for keys that are counted up. Without keys, the whole row is the key, so that equal rows stay
+    together.
     """
     names = [key.name for key in facts.examples.keys]
     if not names:

@@ -1,7 +1,8 @@
 """The facts: what the programs know about this project, read from the JSON beside them.
 
-The classes are the shape of the files. Reading is strict: an unknown key, a missing key or a value of
-another type is refused with its place in the file, because a program that guesses is worse than none.
+The classes are the shape of the files. Reading is strict: an unknown key, a missing key or a
+value of another type is refused with its place in the file, because a program that guesses is
+worse than none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 from mlops.outcome import CannotRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Severity = Literal["critical", "warning", "info"]
@@ -141,6 +142,16 @@ class Bound:
         """A bound that bounds nothing would always pass."""
         if self.min is None and self.max is None and self.max_worse is None:
             yield "must have at least one of 'min', 'max', 'max_worse'"
+
+    def allows(self, value: float) -> bool:
+        """Whether a value lies within `min` and `max`."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+    @property
+    def limits(self) -> list[str]:
+        """`min` and `max` in words."""
+        limits = (("≥", self.min), ("≤", self.max))
+        return [f"{sign} {limit:.6g}" for sign, limit in limits if limit is not None]
 
 
 @dataclass(frozen=True)
@@ -480,28 +491,29 @@ def _json(path: Path) -> object:
         raise CannotRun(f"{path}:{error.lineno}:{error.colno}: is not JSON: {error.msg}") from None
 
 
-_WORDS: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
+_WORDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 def _value(kind: Any, data: object, where: str, problems: list[str]) -> Any:
     """`data` as a value of `kind`; problems are collected, so that one run shows all of them."""
-    origin = get_origin(kind)
     if is_dataclass(kind):
         return _object(kind, data, where, problems)
-    if origin in (Union, types.UnionType):
-        return _union(get_args(kind), data, where, problems)
-    if origin is Literal:
-        return _one_of(get_args(kind), data, where, problems)
-    if origin is tuple:
-        return _list(get_args(kind)[0], data, where, problems)
-    if origin is dict:
-        return _map(get_args(kind)[1], data, where, problems)
-    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
+    if kind in _WORDS:
+        return _scalar(kind, data, where, problems)
+    return _READERS[get_origin(kind)](get_args(kind), data, where, problems)
+
+
+def _scalar(kind: type, data: object, where: str, problems: list[str]) -> object:
+    if kind is float and type(data) is int:
         return float(data)
-    if type(data) is kind:
-        return data
-    problems.append(f"{_at(where)} must be {_WORDS.get(kind, 'a number')}, not {_shown(data)}")
-    return None
+    if type(data) is not kind:  # and not isinstance: true is an int in Python, and none in JSON
+        problems.append(f"{_at(where)} must be {_WORDS[kind]}, not {_shown(data)}")
+    return data
 
 
 def _union(kinds: tuple[Any, ...], data: object, where: str, problems: list[str]) -> Any:
@@ -521,20 +533,20 @@ def _one_of(words: tuple[Any, ...], data: object, where: str, problems: list[str
     return data
 
 
-def _list(kind: Any, data: object, where: str, problems: list[str]) -> tuple[Any, ...]:
+def _list(kinds: tuple[Any, ...], data: object, where: str, problems: list[str]) -> tuple[Any, ...]:
     if not isinstance(data, list):
         problems.append(f"{_at(where)} must be a list, not {_shown(data)}")
         return ()
     return tuple(
-        _value(kind, item, f"{where}[{index}]", problems) for index, item in enumerate(data)
+        _value(kinds[0], item, f"{where}[{index}]", problems) for index, item in enumerate(data)
     )
 
 
-def _map(kind: Any, data: object, where: str, problems: list[str]) -> dict[str, Any]:
+def _map(kinds: tuple[Any, ...], data: object, where: str, problems: list[str]) -> dict[str, Any]:
     if not isinstance(data, dict):
         problems.append(f"{_at(where)} must be an object, not {_shown(data)}")
         return {}
-    return {key: _value(kind, item, _join(where, key), problems) for key, item in data.items()}
+    return {key: _value(kinds[1], item, _join(where, key), problems) for key, item in data.items()}
 
 
 def _object(kind: Any, data: object, where: str, problems: list[str]) -> Any:
@@ -563,6 +575,15 @@ def _object(kind: Any, data: object, where: str, problems: list[str]) -> Any:
     if hasattr(made, "problems"):
         problems.extend(f"{_at(where)} {problem}" for problem in made.problems())
     return made
+
+
+_READERS: dict[Any, Callable[[tuple[Any, ...], object, str, list[str]], Any]] = {
+    Union: _union,
+    types.UnionType: _union,
+    Literal: _one_of,
+    tuple: _list,
+    dict: _map,
+}
 
 
 def _join(where: str, key: str) -> str:

@@ -1,9 +1,10 @@
 """Drift and performance of the version that runs, for Prometheus and for people.
 
-Compares the rows of the last window with the reference that was kept with exactly that version. Evidently
-computes drift by its own JSON config; performance is computed by the gate's definitions on rows whose labels
-are known by now. Only a complete run pushes, so that a broken monitor grows old instead of looking healthy.
-Drift is a result and not a failure: the run passes, unless --fail-on-drift is given.
+Compares the rows of the last window with the reference that was kept with exactly that version.
+Evidently computes drift by its own JSON config; performance is computed by the gate's definitions
+on rows whose labels are known by now. Only a complete run pushes, so that a broken monitor grows
+old instead of looking healthy. Drift is a result and not a failure: the run passes, unless
+--fail-on-drift is given.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mlops.command import Argument
 from mlops.facts import read_model, read_source
 from mlops.network import Sample
 from mlops.outcome import FAILED, PASSED, CannotRun, Failed, asked_by, missing_package
-from mlops.reports import Case, number
+from mlops.reports import Case, number, outcome_of
 from mlops.stores import Window
 from mlops.tables import Need
 
@@ -116,13 +117,10 @@ def look(options: argparse.Namespace, gateway: str | None) -> int:
         found.append(performance(run, run.monitoring.performance, folder))
     cases = [case for one in found for case in one.cases]
     samples = [sample for one in found for sample in one.samples]
-    samples += [
-        Sample("mlops_monitor_rows", len(current)),
-        Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()),
-    ]
+    samples.append(Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()))
     report(run, folder, cases, samples)
     if gateway is not None:
-        network.push(gateway, group_of(run), samples)
+        network.push(gateway, network.MONITOR_JOB, group_of(run), samples)
     bad = [case for case in cases if case.outcome in ("failed", "warning")]
     print(f"{run.facts.model}: {len(current)} rows, {len(bad)} bounds do not hold; see {folder}")
     return (
@@ -300,40 +298,46 @@ def drift(
         _plain(reference, columns),
     )
     save(snapshot, folder, "drift")
-    values = {(m["config"]["type"].rpartition(":")[2], m["config"].get("column")): m["value"]
-              for m in snapshot.dict()["metrics"]}  # fmt: skip
-    share = values.get(("DriftedColumnsCount", None))
-    if share is None:
-        raise CannotRun(
-            f"{drift_facts.config} has no DriftedColumnsCount, so no share of drifted columns"
-        )
+    report_data = snapshot.dict()
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for one in report_data["metrics"]:
+        by_kind.setdefault(one["config"]["type"].rpartition(":")[2], []).append(one)
+    if "DriftedColumnsCount" not in by_kind:
+        raise CannotRun(f"{drift_facts.config} has no DriftedColumnsCount, so no share of columns")
+    share = by_kind["DriftedColumnsCount"][0]["value"]
     samples = [Sample("mlops_drift_share", float(share["share"]))]
-    samples += [
-        Sample("mlops_column_drift_score", float(value), {"column": str(column)})
-        for (kind, column), value in values.items()
-        if kind == "ValueDrift" and column is not None
-    ]
-    holds = drift_facts.share_max is None or share["share"] <= drift_facts.share_max
-    wanted = "" if drift_facts.share_max is None else f"≤ {number(drift_facts.share_max)}"
-    cases = [
-        Case("share of drifted columns", "passed" if holds else "failed", number(share["share"]), wanted,
-             f"{int(share['count'])} of {len(drift_facts.columns)}", drift_facts.spec)
-    ]  # fmt: skip
-    cases += [
-        _column_case(test, drift_facts.spec)
-        for test in snapshot.tests_results
-        if "Value drift" in test.name
-    ]
+    cases = [_share_case(drift_facts, share)]
+    tests = {test["metric_config"]["metric_id"]: test for test in report_data["tests"]}
+    for one in by_kind.get("ValueDrift", []):
+        column = str(one["config"]["column"])
+        samples.append(Sample("mlops_column_drift_score", float(one["value"]), {"column": column}))
+        cases.append(
+            _column_case(column, float(one["value"]), tests.get(one["id"]), drift_facts.spec)
+        )
     return Findings(tuple(cases), tuple(samples))
 
 
-def _column_case(test: Any, spec: str) -> Case:
-    """One column's test. A single column is for information: the share is what the spec bounds."""
+def _share_case(drift_facts: Drift, share: Mapping[str, float]) -> Case:
+    most = drift_facts.share_max
     return Case(
-        test.name,
-        "passed" if test.status.value == "SUCCESS" else "info",
-        note=test.description,
-        spec=spec,
+        "share of drifted columns",
+        outcome_of("critical", holds=most is None or share["share"] <= most),
+        number(share["share"]),
+        "" if most is None else f"≤ {number(most)}",
+        f"{int(share['count'])} of {len(drift_facts.columns)}",
+        drift_facts.spec,
+    )
+
+
+def _column_case(column: str, score: float, test: Mapping[str, Any] | None, spec: str) -> Case:
+    """One column is for information: what the spec bounds is the share of them."""
+    if test is None:
+        return Case(f"drift of {column}", "info", number(score), spec=spec)
+    small_is_drift = "Greater" in test["test_config"]["type"]  # the score is a p-value
+    wanted = f"{'≥' if small_is_drift else '<'} {number(test['test_config']['threshold'])}"
+    holds = test["status"] == "SUCCESS"
+    return Case(
+        f"drift of {column}", outcome_of("info", holds=holds), number(score), wanted, spec=spec
     )
 
 
@@ -383,7 +387,12 @@ def run_evidently(
         None if frame is None else Dataset.from_pandas(frame, DataDefinition(**definition))
         for frame in (current, reference)
     ]
-    snapshot = made.run(*data)
+    try:
+        snapshot = made.run(*data)
+    except Exception as error:  # Evidently's own errors are of any type
+        raise CannotRun(
+            f"{config}: Evidently cannot compute it: {type(error).__name__}: {error}"
+        ) from error
     broken = [test for test in snapshot.tests_results if test.status.value == "ERROR"]
     if broken:
         raise CannotRun(f"{config}: {broken[0].name}: {broken[0].description}")
@@ -434,14 +443,8 @@ def performance(run: Run, wanted: Performance, folder: Path) -> Findings:
 
 
 def _bound_case(bound: Bound, value: float) -> Case:
-    limits = [
-        f"{sign} {number(limit)}"
-        for sign, limit in (("≥", bound.min), ("≤", bound.max))
-        if limit is not None
-    ]
-    holds = (bound.min is None or value >= bound.min) and (bound.max is None or value <= bound.max)
-    outcome = "passed" if holds else "failed" if bound.severity == "critical" else bound.severity
-    return Case(bound.name, outcome, number(value), ", ".join(limits), spec=bound.spec)
+    outcome = outcome_of(bound.severity, holds=bound.allows(value))
+    return Case(bound.name, outcome, number(value), ", ".join(bound.limits), spec=bound.spec)
 
 
 def labelled_rows(run: Run, wanted: Performance, ends: datetime) -> pd.DataFrame:
@@ -523,17 +526,14 @@ def report(run: Run, folder: Path, cases: Sequence[Case], samples: Sequence[Samp
     """Tables and files."""
     reports.print_cases(cases)
     reports.write_junit(folder / "junit.xml", f"monitor {run.facts.model}", cases)
+    measured = [
+        {"name": sample.metric, "labels": dict(sample.labels), "value": sample.value}
+        for sample in samples
+    ]
+    about = {**group_of(run), "version": run.version, "at": run.now.isoformat()}
     reports.write_json(
-        folder / "monitor.json",
-        {
-            **group_of(run),
-            "version": run.version,
-            "at": run.now.isoformat(),
-            "metrics": [{"name": s.metric, "labels": dict(s.labels), "value": s.value} for s in samples],
-            "cases": [{"what": c.name, "outcome": c.outcome, "found": c.value, "wanted": c.wanted, "note": c.note,
-                       "spec": c.spec} for c in cases],
-        },
-    )  # fmt: skip
+        folder / "monitor.json", {**about, "metrics": measured, "cases": reports.as_data(cases)}
+    )
 
 
 def group_of(run: Run) -> dict[str, str]:
@@ -555,13 +555,13 @@ def prune(gateway: str | None, folder: Path) -> None:
         for facts in known
         for environment in facts.environments
     }
-    for group in network.groups(gateway):
-        identity = (group.get("project", ""), group.get("model", ""), group.get("environment", ""))
-        if identity[0] in projects and identity not in alive:
-            network.delete_group(gateway, group)
-            print(
-                f"deleted from the Pushgateway: {', '.join(f'{key} {value}' for key, value in group.items())}"
-            )
+    for job in (network.MONITOR_JOB, network.VALIDATE_JOB):
+        for group in network.groups(gateway, job):
+            identity = tuple(group.get(key, "") for key in ("project", "model", "environment"))
+            if identity[0] in projects and identity not in alive:
+                network.delete_group(gateway, job, group)
+                said = ", ".join(f"{key} {value}" for key, value in group.items())
+                print(f"deleted from the Pushgateway: job {job}, {said}")
 
 
 if __name__ == "__main__":

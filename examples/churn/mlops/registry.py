@@ -33,6 +33,8 @@ class Versions:
         # MLflow retries by itself, for minutes; its bound is set to ours before it is imported.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_SECONDS))
+        # A progress bar is a line of noise for each file in a pipeline's log.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         try:
             import mlflow
         except ModuleNotFoundError:
@@ -132,8 +134,9 @@ def versions(facts: ModelFacts) -> Versions:
 def running_version(facts: ModelFacts, environment: str, found: Versions | None) -> str:
     """The version that runs in an environment.
 
-    The deployment may say it (`MLOPS_MODEL_VERSION`), the spec may, or an alias of the registry. The first
-    two must agree: rows of one version must not be compared with the reference of another.
+    The deployment may say it (`MLOPS_MODEL_VERSION`), the spec may, or an alias of the registry.
+    The first two must agree: rows of one version must not be compared with the reference of
+    another.
     """
     said = os.environ.get("MLOPS_MODEL_VERSION")
     chosen = facts.environments[environment]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFrame) -> pd.Series:
     """The version's prediction for each row, named after the spec's `prediction`.
 
-    Any model that MLflow can load as a Python function will do; its `predict` is given the features in
-    the order of the training data and answers what belongs in the prediction column.
+    Any model that MLflow can load as a Python function will do; its `predict` is given the
+    features in the order of the training data and answers what belongs in the prediction column.
     """
     if facts.registry is None:
         raise CannotRun("scoring needs a model registry: add services.mlflow to mlops.yaml")
@@ -42,12 +42,35 @@ def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFr
         ) from None
     given = rows[[column.name for column in facts.features.all]]
     try:
-        answer = model.predict(given)
+        answer = model.predict(_as_requested(given, model))
     except Exception as error:  # whatever a model raises says that it and the features do not fit
+        reason = " ".join(str(error).split())
+        most = 300  # models put all their rows into a message; what is wrong stands at its end
+        reason = reason if len(reason) <= most else f"…{reason[-most:]}"
         raise Failed(
-            f"version {version} cannot predict these rows: {type(error).__name__}: {error}"
+            f"version {version} cannot predict these rows: {type(error).__name__}: {reason}"
         ) from error
     return _as_column(answer, facts.prediction, rows)
+
+
+def _as_requested(given: pd.DataFrame, model: Any) -> pd.DataFrame:
+    """Whole numbers as floats where the model's signature asks for floats.
+
+    A request's JSON knows only numbers, so a served model gets them like this; MLflow refuses to do it
+    for a table.
+    """
+    schema = model.metadata.get_input_schema() if model.metadata else None
+    if schema is None or not schema.has_input_names():
+        return given
+    wanted = dict(zip(schema.input_names(), schema.numpy_types(), strict=True))
+    floats = {
+        name: wanted[name]
+        for name in given
+        if name in wanted
+        and pd.api.types.is_integer_dtype(given[name])
+        and np.issubdtype(wanted[name], np.floating)
+    }
+    return given.astype(floats)
 
 
 def _is_outage(error: Exception) -> bool:

@@ -1,8 +1,8 @@
 """The kinds of store a source can live in: one class a kind, one well-known library a class.
 
-Each answers three calls: which columns there are, rows of some columns inside a window, and append. The
-library is imported when the kind is used and named when it is missing. Addresses and passwords come from
-`MLOPS_<KIND>_URL`, never from a file.
+Each answers three calls: which columns there are, rows of some columns inside a window, and
+append. The library is imported when the kind is used and named when it is missing. Addresses and
+passwords come from `MLOPS_<KIND>_URL`, never from a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mlops.outcome import CannotRun, Failed, asked_by, missing_package
 from mlops.reports import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -169,6 +169,8 @@ class DuckDb:
         import duckdb
 
         with self._connect(read_only=True) as connection:
+            # So that a column with a zone is compared with UTC too, and not with the machine's zone.
+            connection.execute("SET TimeZone = 'UTC'")
             try:
                 return connection.execute(statement, list(parameters)).df()
             except duckdb.CatalogException as error:
@@ -176,37 +178,44 @@ class DuckDb:
 
     def columns(self) -> list[str]:
         """See Store."""
-        return list(self._query(f"SELECT * FROM {self._table} LIMIT 0").columns)
+        return list(self._query(f"SELECT * FROM {self._table} LIMIT 0").columns)  # noqa: S608 - quoted
 
     def rows(self, columns: Sequence[str], timestamp: str | None, window: Window) -> pd.DataFrame:
         """See Store."""
         conditions, moments = [], []
         for moment, sign in ((window.start, ">="), (window.end, "<")):
             if timestamp and moment:
-                # TIMESTAMP without a zone is UTC here; the cast keeps the session's zone out of it.
                 conditions.append(f"{_quoted(timestamp)} {sign} ?::TIMESTAMP")
                 moments.append(moment.astimezone(UTC).replace(tzinfo=None))
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         names = ", ".join(_quoted(name) for name in columns)
-        return self._query(f"SELECT {names} FROM {self._table}{where}", moments)
+        statement = f"SELECT {names} FROM {self._table}{where}"  # noqa: S608 - quoted
+        return self._query(statement, moments)
 
     def append(self, rows: pd.DataFrame) -> None:
         """See Store."""
         with self._connect(read_only=False) as connection:
             connection.register("mlops_rows", rows)
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {self._table} AS SELECT * FROM mlops_rows LIMIT 0"
-            )
-            connection.execute(f"INSERT INTO {self._table} BY NAME SELECT * FROM mlops_rows")
+            rows_of = "SELECT * FROM mlops_rows"
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {self._table} AS {rows_of} LIMIT 0")
+            connection.execute(f"INSERT INTO {self._table} BY NAME {rows_of}")
+
+
+_SQL_PACKAGES = {
+    "postgres": "'sqlalchemy>=2.1' 'psycopg[binary]'",
+    "redshift": "sqlalchemy-redshift redshift-connector",
+    "snowflake": "snowflake-sqlalchemy",
+}
+_IN_UTC = {
+    "postgresql": "SET TIME ZONE 'UTC'",
+    "redshift": "SET timezone TO 'UTC'",
+    "snowflake": "ALTER SESSION SET TIMEZONE = 'UTC'",
+}
+"""SQLAlchemy dialect → what makes the session read a time without a zone as UTC."""
 
 
 class SqlDatabase:
     """PostgreSQL, Redshift and Snowflake through SQLAlchemy, which knows how each one quotes."""
-
-    PACKAGES = {
-        "postgres": "sqlalchemy psycopg", "redshift": "sqlalchemy-redshift redshift-connector",
-        "snowflake": "snowflake-sqlalchemy",
-    }  # fmt: skip
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -215,7 +224,7 @@ class SqlDatabase:
 
     def _engine(self) -> Any:
         purpose = f"a {self._location.kind} source"
-        packages = self.PACKAGES[self._location.kind]
+        packages = _SQL_PACKAGES[self._location.kind]
         try:
             import sqlalchemy
 
@@ -245,6 +254,8 @@ class SqlDatabase:
 
         def attempt() -> pd.DataFrame:
             with engine.connect() as connection:
+                if engine.dialect.name in _IN_UTC:
+                    connection.execute(sa.text(_IN_UTC[engine.dialect.name]))
                 return pd.read_sql(query, connection)
 
         try:
@@ -336,7 +347,7 @@ class BigQuery:
                 parameters.append(bigquery.ScalarQueryParameter(name, "TIMESTAMP", moment))
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         names = ", ".join(f"`{name}`" for name in columns)
-        query = f"SELECT {names} FROM `{self._location.name}`{where}"
+        query = f"SELECT {names} FROM `{self._location.name}`{where}"  # noqa: S608 - the spec's names
         try:
             job = self._client().query(
                 query, job_config=bigquery.QueryJobConfig(query_parameters=parameters)
@@ -416,7 +427,7 @@ def _no_table(location: Location, error: Exception) -> Failed:
     )
 
 
-_STORES: dict[str, type[Store]] = {
+_STORES: dict[str, Callable[[Location], Store]] = {
     "parquet": Files, "csv": Files, "duckdb": DuckDb, "postgres": SqlDatabase, "snowflake": SqlDatabase,
     "redshift": SqlDatabase, "bigquery": BigQuery, "spark": Spark,
 }  # fmt: skip

@@ -167,8 +167,8 @@ _CASTS: dict[str, Callable[[pd.Series, str], pd.Series]] = {
 def write_parquet(path: Path, frame: pd.DataFrame, columns: Sequence[Column] = ()) -> None:
     """One parquet file, in the types of the spec where it names them, replaced as a whole.
 
-    Without pandas' own metadata: the file means the same to every reader, and the same rows give the
-    same bytes with one version of pyarrow.
+    Without pandas' own metadata: the file means the same to every reader, and the same rows give
+    the same bytes with one version of pyarrow.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     for column in columns:

@@ -1,8 +1,8 @@
 """Data checks: the Great Expectations checkpoint of a source, or of every source of a model.
 
-Severity decides: a failed critical expectation fails the run, a failed warning is reported, a failed info
-is listed. Great Expectations' own `success` knows no severity, so every result is read here. Data that is
-missing, empty or late is said in these words.
+Severity decides: a failed critical expectation fails the run, a failed warning is reported, a
+failed info is listed. Great Expectations' own `success` knows no severity, so every result is
+read here. Data that is missing, empty or late is said in these words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlops.command import Argument
 from mlops.facts import FILE_KINDS, read_model, read_source
 from mlops.network import Sample
 from mlops.outcome import FAILED, PASSED, CannotRun, asked_by, missing_package
-from mlops.reports import Case
+from mlops.reports import Case, outcome_of
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mlops.facts import Location, SourceFacts
-    from mlops.reports import Outcome
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -166,7 +165,7 @@ def freshness_parameter(source: SourceFacts, rows: Any, now: datetime) -> dict[s
     if source.freshness is None or source.timestamp is None:
         return {}
     oldest = now - timedelta(seconds=source.freshness.seconds)
-    column = rows[source.timestamp] if source.timestamp in rows else None
+    column = rows.get(source.timestamp)
     if column is not None and getattr(column.dtype, "tz", None) is None:
         oldest = oldest.replace(tzinfo=None)  # a time without a zone is UTC
     return {source.freshness.parameter: oldest}
@@ -179,9 +178,8 @@ def _case(source: SourceFacts, result: Any) -> Case:
     column = arguments.pop("column", None)
     name = f"{source.source}{f'.{column}' if column else ''}: {_words(expectation.type)}"
     spec = str((expectation.meta or {}).get("spec") or _spec(source, expectation.type, column))
-    outcome = _outcome(
-        str(getattr(expectation.severity, "value", expectation.severity)), bool(result.success)
-    )
+    severity = str(getattr(expectation.severity, "value", expectation.severity))
+    outcome = outcome_of(severity, holds=bool(result.success))
     wanted = ", ".join(
         f"{key} {_shown(value)}" for key, value in arguments.items() if value is not None
     )
@@ -193,12 +191,6 @@ def _case(source: SourceFacts, result: Any) -> Case:
 def _is_freshness(source: SourceFacts, kind: str, column: object) -> bool:
     is_about_newest = kind == "expect_column_max_to_be_between" and column == source.timestamp
     return source.freshness is not None and is_about_newest
-
-
-def _outcome(severity: str, success: bool) -> Outcome:
-    if success:
-        return "passed"
-    return "warning" if severity == "warning" else "info" if severity == "info" else "failed"
 
 
 def _words(kind: str) -> str:
@@ -217,7 +209,9 @@ def _found(result: Mapping[str, Any]) -> str:
     if not result.get("unexpected_count"):
         return ""
     percent = result.get("unexpected_percent_total") or result.get("unexpected_percent") or 0
-    examples = dict.fromkeys(_shown(value) for value in result.get("partial_unexpected_list") or [])
+    unexpected = result.get("partial_unexpected_list") or []
+    # A missing value is no example: it is not equal to itself, or None.
+    examples = dict.fromkeys(_shown(one) for one in unexpected if one is not None and one == one)  # noqa: PLR0124
     shown = list(examples)[:3]  # enough to recognise what is wrong; data docs have more
     return f"{result['unexpected_count']} rows ({percent:.3g} %)" + (
         f", such as {', '.join(shown)}" if shown else ""
@@ -258,11 +252,7 @@ def _report(folder: Path, context: Any, cases: Mapping[str, list[Case]]) -> None
         {
             source: {
                 "success": not _fails(found),
-                "cases": [
-                    {"what": case.name, "outcome": case.outcome, "found": case.value, "wanted": case.wanted,
-                     "note": case.note, "spec": case.spec}
-                    for case in found
-                ],
+                "cases": reports.as_data(found),
             }
             for source, found in cases.items()
         },
@@ -290,7 +280,7 @@ def _push(
             group = {
                 "project": source.project, "model": model, "environment": environment, "source": source.source,
             }  # fmt: skip
-            network.push(gateway, group, [sample])
+            network.push(gateway, network.VALIDATE_JOB, group, [sample])
 
 
 if __name__ == "__main__":

@@ -298,47 +298,46 @@ def drift(
         _plain(reference, columns),
     )
     save(snapshot, folder, "drift")
-    values = {
-        (one["config"]["type"].rpartition(":")[2], one["config"].get("column")): one["value"]
-        for one in snapshot.dict()["metrics"]
-    }
-    share = values.get(("DriftedColumnsCount", None))
-    if share is None:
-        raise CannotRun(
-            f"{drift_facts.config} has no DriftedColumnsCount, so no share of drifted columns"
-        )
+    report_data = snapshot.dict()
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for one in report_data["metrics"]:
+        by_kind.setdefault(one["config"]["type"].rpartition(":")[2], []).append(one)
+    if "DriftedColumnsCount" not in by_kind:
+        raise CannotRun(f"{drift_facts.config} has no DriftedColumnsCount, so no share of columns")
+    share = by_kind["DriftedColumnsCount"][0]["value"]
     samples = [Sample("mlops_drift_share", float(share["share"]))]
-    samples += [
-        Sample("mlops_column_drift_score", float(value), {"column": str(column)})
-        for (kind, column), value in values.items()
-        if kind == "ValueDrift" and column is not None
-    ]
-    holds = drift_facts.share_max is None or share["share"] <= drift_facts.share_max
-    wanted = "" if drift_facts.share_max is None else f"≤ {number(drift_facts.share_max)}"
-    drifted = Case(
-        "share of drifted columns",
-        "passed" if holds else "failed",
-        number(share["share"]),
-        wanted,
-        f"{int(share['count'])} of {len(drift_facts.columns)}",
-        drift_facts.spec,
-    )
-    cases = [drifted]
-    cases += [
-        _column_case(test, drift_facts.spec)
-        for test in snapshot.tests_results
-        if "Value drift" in test.name
-    ]
+    cases = [_share_case(drift_facts, share)]
+    tests = {test["metric_config"]["metric_id"]: test for test in report_data["tests"]}
+    for one in by_kind.get("ValueDrift", []):
+        column = str(one["config"]["column"])
+        samples.append(Sample("mlops_column_drift_score", float(one["value"]), {"column": column}))
+        cases.append(
+            _column_case(column, float(one["value"]), tests.get(one["id"]), drift_facts.spec)
+        )
     return Findings(tuple(cases), tuple(samples))
 
 
-def _column_case(test: Any, spec: str) -> Case:
-    """One column's test. A single column is for information: the share is what the spec bounds."""
+def _share_case(drift_facts: Drift, share: Mapping[str, float]) -> Case:
+    most = drift_facts.share_max
     return Case(
-        test.name,
-        "passed" if test.status.value == "SUCCESS" else "info",
-        note=test.description,
-        spec=spec,
+        "share of drifted columns",
+        outcome_of("critical", holds=most is None or share["share"] <= most),
+        number(share["share"]),
+        "" if most is None else f"≤ {number(most)}",
+        f"{int(share['count'])} of {len(drift_facts.columns)}",
+        drift_facts.spec,
+    )
+
+
+def _column_case(column: str, score: float, test: Mapping[str, Any] | None, spec: str) -> Case:
+    """One column is for information: what the spec bounds is the share of them."""
+    if test is None:
+        return Case(f"drift of {column}", "info", number(score), spec=spec)
+    small_is_drift = "Greater" in test["test_config"]["type"]  # the score is a p-value
+    wanted = f"{'≥' if small_is_drift else '<'} {number(test['test_config']['threshold'])}"
+    holds = test["status"] == "SUCCESS"
+    return Case(
+        f"drift of {column}", outcome_of("info", holds=holds), number(score), wanted, spec=spec
     )
 
 
@@ -388,7 +387,12 @@ def run_evidently(
         None if frame is None else Dataset.from_pandas(frame, DataDefinition(**definition))
         for frame in (current, reference)
     ]
-    snapshot = made.run(*data)
+    try:
+        snapshot = made.run(*data)
+    except Exception as error:  # Evidently's own errors are of any type
+        raise CannotRun(
+            f"{config}: Evidently cannot compute it: {type(error).__name__}: {error}"
+        ) from error
     broken = [test for test in snapshot.tests_results if test.status.value == "ERROR"]
     if broken:
         raise CannotRun(f"{config}: {broken[0].name}: {broken[0].description}")

@@ -33,6 +33,8 @@ class Versions:
         # MLflow retries by itself, for minutes; its bound is set to ours before it is imported.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_SECONDS))
+        # A progress bar is a line of noise for each file in a pipeline's log.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         try:
             import mlflow
         except ModuleNotFoundError:

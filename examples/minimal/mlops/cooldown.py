@@ -1,8 +1,9 @@
 """May this model be retrained again already? First step of a retraining that an alert started.
 
-Alertmanager only leaves out repetitions of one alert; it does not know that a retraining for another alert
-ran an hour ago. The registry does: every response is a run of the experiment, tagged by this program before
-it says yes, so that responses that failed or still run count as well.
+Alertmanager only leaves out repetitions of one alert; it does not know that a retraining for
+another alert ran an hour ago. The registry does: every response is a run of the experiment,
+tagged by this program before it says yes, so that responses that failed or still run count as
+well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The gate: may this model become a version?
 
-Holds what training left to the contract ($MLOPS_OUT: model/, predictions.parquet, metrics.json), computes
-the asked metrics on the test split, overall, in each slice and between groups, and compares with the bounds
-of the spec and with the version that runs.
+Holds what training left to the contract ($MLOPS_OUT: model/, predictions.parquet, metrics.json),
+computes the asked metrics on the test split, overall, in each slice and between groups, and
+compares with the bounds of the spec and with the version that runs.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if not __package__:  # started as a file: make `mlops` the folder it lies in
     sys.path[0] = str(Path(__file__).absolute().parent.parent)
 
+import pandas as pd
 from mlops import command, metrics, reports, tables
 from mlops.command import Argument
 from mlops.facts import read_model
 from mlops.metrics import Undefined
 from mlops.outcome import FAILED, PASSED, CannotRun, Failed, asked_by
-from mlops.reports import Case, number
+from mlops.reports import Case, number, outcome_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    import pandas as pd
+    import numpy as np
     from mlops.facts import Bound, Evaluation, FairnessBound, ModelFacts
     from mlops.metrics import Answers
-    from mlops.reports import Outcome
 
 MOST_GROUPS = 100
 """A slice by a column with more values judges noise: of 100 independent groups without any real
@@ -155,8 +156,6 @@ def _same_rows(test: pd.DataFrame, predictions: pd.DataFrame, path: Path) -> Non
 
 def _comparable(values: pd.Series) -> pd.Series:
     """Plain values: a time with and one without a zone, a category and its text are the same."""
-    import pandas as pd
-
     if pd.api.types.is_datetime64_any_dtype(values):
         return tables.instants(values, "a time").astype("datetime64[ns, UTC]")
     return values if pd.api.types.is_numeric_dtype(values) else values.astype(object)
@@ -211,42 +210,18 @@ def _judged(
     name: str, bound: Bound, found: float | Undefined, champion: float | str | None, task: str
 ) -> Case:
     """One value against one bound. A value that does not exist does not hold."""
-    wanted = [
-        f"{sign} {number(limit)}"
-        for sign, limit in (("≥", bound.min), ("≤", bound.max))
-        if limit is not None
-    ]
-    notes = []
+    wanted, note = bound.limits, ""
     if isinstance(found, Undefined):
-        return Case(
-            name,
-            _outcome(bound, holds=False),
-            "undefined",
-            ", ".join(wanted),
-            str(found),
-            bound.spec,
-        )
-    holds = (bound.min is None or found >= bound.min) and (bound.max is None or found <= bound.max)
+        outcome = outcome_of(bound.severity, holds=False)
+        return Case(name, outcome, "undefined", ", ".join(wanted), str(found), bound.spec)
+    holds = bound.allows(found)
     if bound.max_worse is not None and isinstance(champion, float):
-        worse = _worse_by(bound, found, champion, task)
-        holds = holds and worse <= bound.max_worse
+        holds = holds and _worse_by(bound, found, champion, task) <= bound.max_worse
         wanted.append(f"at most {number(bound.max_worse)} worse than {number(champion)}")
-    elif bound.max_worse is not None:
-        notes.append(champion or "")
-    return Case(
-        name,
-        _outcome(bound, holds=holds),
-        number(found),
-        ", ".join(wanted),
-        " ".join(notes),
-        bound.spec,
-    )
-
-
-def _outcome(bound: Bound, *, holds: bool) -> Outcome:
-    if holds:
-        return "passed"
-    return "failed" if bound.severity == "critical" else bound.severity
+    elif isinstance(champion, str) and bound.max_worse is not None:
+        note = champion
+    outcome = outcome_of(bound.severity, holds=holds)
+    return Case(name, outcome, number(found), ", ".join(wanted), note, bound.spec)
 
 
 def _worse_by(bound: Bound, found: float, champion: float, task: str) -> float:
@@ -291,7 +266,7 @@ def _champions(champion: tuple[str, dict[str, float]] | str, bound: Bound) -> fl
     return recorded[bound.name]
 
 
-def _groups(frame: pd.DataFrame, column: str, spec: str) -> dict[str, list[int]]:
+def _groups(frame: pd.DataFrame, column: str, spec: str) -> dict[str, np.ndarray]:
     """Group name → positions of its rows; rows without a value are a group too."""
     if column not in frame:
         raise Failed(f"the test split has no column '{column}' {asked_by(spec)}")
@@ -301,7 +276,8 @@ def _groups(frame: pd.DataFrame, column: str, spec: str) -> dict[str, list[int]]
         .groupby(frame[column].to_numpy(), dropna=False, sort=True)
     )
     groups = {
-        "(missing)" if value != value else str(value): list(rows.index) for value, rows in positions
+        "(missing)" if pd.isna(value) else str(value): rows.index.to_numpy()
+        for value, rows in positions
     }
     if len(groups) > MOST_GROUPS:
         raise CannotRun(
@@ -328,7 +304,7 @@ def _slices(
                     continue
                 try:
                     measured[f"{bound.name}/{part.column}/{group}"] = value = metrics.value(
-                        found, given.of(_array(rows))
+                        found, given.of(rows)
                     )
                 except Undefined as reason:
                     cases.append(
@@ -341,15 +317,7 @@ def _slices(
 
 def _within(bound: Bound) -> Bound:
     """A slice holds the bound itself; what the running version reached in it is not recorded."""
-    from dataclasses import replace
-
     return replace(bound, max_worse=None)
-
-
-def _array(rows: list[int]) -> np.ndarray:
-    import numpy as np
-
-    return np.asarray(rows)
 
 
 def _fairness(
@@ -393,7 +361,7 @@ def _fairness_case(
             spec=bound.spec,
         ), None
     try:
-        value = between([given.of(_array(rows)) for rows in large.values()])
+        value = between([given.of(rows) for rows in large.values()])
     except Undefined as reason:
         return Case(name, "not judged", "undefined", note=str(reason), spec=bound.spec), None
     case = _judged(name, bound, value, None, facts.task)
@@ -426,11 +394,7 @@ def write_reports(
             "verdict": verdict,
             "sha256": digest(out),
             "metrics": dict(measured),
-            "cases": [
-                {"what": case.name, "outcome": case.outcome, "found": case.value, "wanted": case.wanted,
-                 "note": case.note, "spec": case.spec}
-                for case in cases
-            ],
+            "cases": reports.as_data(cases),
         },
     )  # fmt: skip
 

@@ -1,12 +1,14 @@
 """Features as of a moment, by Feast's definitions.
 
-For each key, a row sees the newest feature row at or before its own time and not older than the view's
-ttl; views, ttl, fields and functions are those of Feast's registry, as in serving. A warehouse is asked
-through Feast's historical retrieval; local files are joined here (see `_from_files`).
+For each key, a row sees the newest feature row at or before its own time and not older than the
+view's ttl; views, ttl, fields and functions are those of Feast's registry, as in serving. A
+warehouse is asked through Feast's historical retrieval; local files are joined here (see
+`_from_files`).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -32,25 +34,25 @@ FILE_STORES = ("file", "dask")
 """The types of Feast's offline store for local files, its default."""
 
 
-def open_store(repository: str) -> Any:
-    """The project's feature store; CannotRun when it is not installed, configured or applied."""
+def open_store(repository: str, *, online: bool = False) -> Any:
+    """The project's feature store; CannotRun when it is not installed, configured or applied.
+
+    Only materializing needs the online store, so only then must its address be known.
+    """
     folder = Path(repository)
     config = folder / "feature_store.yaml"
     if not config.is_file():
         raise CannotRun(f"{config} is missing: compile the project, and run from its root")
-    unset = sorted(
-        name
-        for name in set(re.findall(r"\$\{(\w+)\}", config.read_text(encoding="utf-8")))
-        if name not in os.environ
-    )
-    if unset:
-        raise CannotRun(
-            f"{config} needs the environment variable{'s'[: len(unset) - 1]} {', '.join(unset)}"
-        )
     try:
+        import yaml
         from feast import FeatureStore
     except ModuleNotFoundError:
         raise missing_package("feast", "looking up features") from None
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    needed = {key: value for key, value in settings.items() if online or key != "online_store"}
+    unset = sorted(set(re.findall(r"\$\{(\w+)\}", json.dumps(needed))) - set(os.environ))
+    if unset:
+        raise CannotRun(f"{config} needs the environment variable {', '.join(unset)}")
     return retried(f"Feast's registry of {config}", lambda: FeatureStore(repo_path=str(folder)))
 
 
@@ -142,10 +144,10 @@ def _from_store(
 def _from_files(store: Any, service: Any, asked: pd.DataFrame) -> pd.DataFrame:
     """The same answer for local files, by pandas, from the definitions in Feast's registry.
 
-    Feast's own file store (0.67) merges each row with the whole history of its key before it looks at
-    the time: 27,000 flights and a year of hourly weather took it 200 s. It also loses rows: those that
-    agree in time and in the keys joined so far, and those whose key has feature rows, but none within
-    the ttl, together with what other views know of them.
+    Feast's own file store (0.67) merges each row with the whole history of its key before it
+    looks at the time: 27,000 flights and a year of hourly weather took it 200 s. It also loses
+    rows: those that agree in time and in the keys joined so far, and those whose key has feature
+    rows, but none within the ttl, together with what other views know of them.
     """
     on_demand = {view.name: view for view in store.list_on_demand_feature_views()}
     fields = _fields_by_view(service, on_demand)

@@ -1,7 +1,7 @@
 """Feature values into Feast's online store: everything that came since the last time.
 
-Feast keeps in its registry up to when each view was materialized, so a run that was missed is caught up by
-the next one, and the first run goes back as far as the view's ttl.
+Feast keeps in its registry up to when each view was materialized, so a run that was missed is
+caught up by the next one, and the first run goes back as far as the view's ttl.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def materialize(options: argparse.Namespace) -> int:
     """The job: bring the views asked for up to this moment."""
     repository, views = _asked(options)
-    store = joins.open_store(repository)
+    store = joins.open_store(repository, online=True)
     there = {view.name: view for view in store.list_batch_feature_views()}
     there |= {view.name: view for view in store.list_stream_feature_views()}
     unknown = sorted(set(views) - set(there))
@@ -72,7 +72,8 @@ def materialize(options: argparse.Namespace) -> int:
 def _catch_up(store: Any, view: Any, end: datetime) -> None:
     """From where the view's last run ended; the first run goes back by its ttl.
 
-    Feast's own incremental run starts a first one at the clock's time less the ttl, whatever `end` is.
+    Feast's own incremental run starts a first one at the clock's time less the ttl, whatever
+    `end` is.
     """
     start = view.most_recent_end_time or end - (view.ttl or FIRST_RUN)
     start = start.replace(tzinfo=UTC) if start.tzinfo is None else start

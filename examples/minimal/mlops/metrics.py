@@ -1,7 +1,7 @@
 """What the name of a metric means: one table for the gate and the monitor.
 
-Values are computed by scikit-learn where it has the metric. `docs/targets/programs.md` of mlopsc lists the
-names; any other name is looked up in metrics.json.
+Values are computed by scikit-learn where it has the metric. `docs/targets/programs.md` of mlopsc
+lists the names; any other name is looked up in metrics.json.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def answers(
 ) -> Answers:
     """Labels and predictions of a frame, checked; Failed when they cannot be compared.
 
-    A yes-or-no label (bool, or 0 and 1) goes with the probability of yes; other classes go with the class
-    itself, and with a column `PREDICTION_CLASS` for the probability of each class when they are there.
+    A yes-or-no label (bool, or 0 and 1) goes with the probability of yes; other classes go with
+    the class itself, and with a column `PREDICTION_CLASS` for the probability of each class when
+    they are there.
     """
     if frame[prediction].isna().any():
         count = int(frame[prediction].isna().sum())
@@ -100,7 +101,7 @@ def answers(
 def _numbers(values: pd.Series, name: str) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
         raise Failed(f"column '{name}' must hold numbers, not {values.dtype}")
-    numbers = values.to_numpy("float64")
+    numbers: np.ndarray = values.to_numpy("float64")
     if not np.isfinite(numbers).all():
         raise Failed(f"column '{name}' holds {numbers[~np.isfinite(numbers)][0]}")
     return numbers
@@ -353,9 +354,8 @@ _FAIRNESS: Mapping[str, tuple[str, ...]] = {
 }
 """Named notions of fairness as the rates that should not depend on the group; the worst one counts.
 
-Definitions: Hardt, Price and Srebro, "Equality of Opportunity in Supervised Learning", 2016; the same as
-Fairlearn's functions of these names.
-"""
+Definitions: Hardt, Price and Srebro, "Equality of Opportunity in Supervised Learning", 2016; the
+same as Fairlearn's functions of these names. """
 
 
 def fairness(task: str, name: str) -> Callable[[list[Answers]], float] | None:

@@ -21,14 +21,14 @@ ATTEMPTS = 5
 TIMEOUT_SECONDS = 30
 """Of one attempt."""
 
-JOB = "mlops"
-"""The Pushgateway's `job` of everything that the programs push."""
+MONITOR_JOB = "mlops_monitor"
+VALIDATE_JOB = "mlops_validate"
+"""The Pushgateway's `job` of what monitor.py and validate.py push."""
 METRICS = {
     "mlops_data_check_success": "1 when no critical expectation of the source failed",
     "mlops_drift_share": "Share of the examined columns that drifted",
     "mlops_column_drift_score": "Drift score of a column by the configured method",
     "mlops_model_metric": "Performance of the running version on rows whose labels are known",
-    "mlops_monitor_rows": "Current rows that the last complete monitor run looked at",
     "mlops_monitor_last_success_timestamp_seconds": "Unix time of the last complete monitor run",
 }
 """Every metric that the programs push, with its help text."""
@@ -90,8 +90,8 @@ def http_json(
         sent["Content-Type"] = "application/json"
 
     def attempt() -> tuple[Any, Mapping[str, str]]:
-        request = Request(url, data=data, headers=sent, method=method)
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+        request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - the scheme is checked above
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
             text = response.read()
             return (json.loads(text) if text else None), response.headers
 
@@ -110,7 +110,7 @@ def pushgateway(given: str | None) -> str | None:
     return given or os.environ.get("PUSHGATEWAY_URL") or None
 
 
-def push(gateway: str, group: Mapping[str, str], samples: Sequence[Sample]) -> None:
+def push(gateway: str, job: str, group: Mapping[str, str], samples: Sequence[Sample]) -> None:
     """Replace one group of the Pushgateway by these gauges.
 
     Replacing, not adding: a series that this run does not have any more must go.
@@ -129,30 +129,30 @@ def push(gateway: str, group: Mapping[str, str], samples: Sequence[Sample]) -> N
     retried(
         f"Pushgateway {gateway}",
         lambda: client.push_to_gateway(
-            gateway, job=JOB, grouping_key=dict(group), registry=registry, timeout=TIMEOUT_SECONDS
+            gateway, job=job, grouping_key=dict(group), registry=registry, timeout=TIMEOUT_SECONDS
         ),
         _may_recover,
     )
 
 
-def groups(gateway: str) -> list[dict[str, str]]:
-    """The grouping keys of our job that the Pushgateway holds, without the job itself."""
+def groups(gateway: str, job: str) -> list[dict[str, str]]:
+    """The grouping keys that the Pushgateway holds for a job, without the job itself."""
     answer, _ = http_json("GET", f"{gateway.rstrip('/')}/api/v1/metrics")
     found = [dict(group["labels"]) for group in answer.get("data", [])]
     return [
         {key: value for key, value in labels.items() if key != "job"}
         for labels in found
-        if labels.get("job") == JOB
+        if labels.get("job") == job
     ]
 
 
-def delete_group(gateway: str, group: Mapping[str, str]) -> None:
+def delete_group(gateway: str, job: str, group: Mapping[str, str]) -> None:
     """Forget one group."""
     client = _prometheus_client()
     retried(
         f"Pushgateway {gateway}",
         lambda: client.delete_from_gateway(
-            gateway, job=JOB, grouping_key=dict(group), timeout=TIMEOUT_SECONDS
+            gateway, job=job, grouping_key=dict(group), timeout=TIMEOUT_SECONDS
         ),
         _may_recover,
     )

@@ -1,7 +1,8 @@
-"""A model that passed the gate becomes a version of the registry, with what is needed to judge it later.
+"""A model that passed the gate becomes a version, with what is needed to judge it later.
 
-Logs the model, the gate's metrics, the dataset's description and the reference rows of the monitor to one
-MLflow run, registers the version, says in tags where it came from, and calls it `challenger`.
+Logs the model, the gate's metrics, the dataset's description and the reference rows of the monitor
+to one MLflow run, registers the version, says in tags where it came from, and calls it
+`challenger`.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 ALIAS = "challenger"
 REFERENCE_ROWS = 50_000
-"""Of two samples of this size from one distribution, the PSI over 20 bins is about 0.0008: far below any
-threshold in use, and the file stays small. (Its expectation is (bins - 1)(1/n + 1/m): Yurdakul, 2018.)"""
+"""Of two samples of this size from one distribution, the PSI over 20 bins is about 0.0008: far
+below any threshold in use, and the file stays small. (Its expectation is (bins - 1)(1/n + 1/m):
+Yurdakul, 2018.)"""
 CI_TAGS = {
     "mlops.git.commit": "CI_COMMIT_SHA",
     "mlops.git.branch": "CI_COMMIT_REF_NAME",
@@ -106,37 +108,39 @@ def log_run(
     registry: Versions, facts: ModelFacts, data: Path, out: Path, verdict: dict[str, object]
 ) -> str:
     """One run with everything in it; training's own run when it left its id in mlflow_run_id.txt."""
-    mlflow, client = registry.mlflow, registry.client
-    experiment = registry.experiment()
+    client = registry.client
     note = out / "mlflow_run_id.txt"
     if note.is_file():
-        run = str(
-            registry.call(
-                lambda: client.get_run(note.read_text(encoding="utf-8").strip())
-            ).info.run_id
-        )
+        given = note.read_text(encoding="utf-8").strip()
+        run = str(registry.call(lambda: client.get_run(given)).info.run_id)
     else:
-        run = str(
-            registry.call(lambda: client.create_run(experiment, run_name=facts.model)).info.run_id
-        )
-    tags = {TAG_PROJECT: facts.project, TAG_MODEL: facts.model, **ci_tags()}
-    values = verdict["metrics"] if isinstance(verdict["metrics"], dict) else {}
-    registry.call(
-        lambda: mlflow.log_metrics(
-            {METRIC_PREFIX + _metric_name(name): value for name, value in values.items()},
-            run_id=run,
-        )
-    )
+        experiment = registry.experiment()
+        made = registry.call(lambda: client.create_run(experiment, run_name=facts.model))
+        run = str(made.info.run_id)
+    _log_figures(registry, facts, run, verdict["metrics"])
     registry.call(lambda: client.log_artifacts(run, str(out / "model"), "model"))
     registry.call(lambda: client.log_artifact(run, str(data / "dataset.json"), "dataset"))
-    for name, value in tags.items():
-        registry.call(lambda name=name, value=value: client.set_tag(run, name, value))
     with tempfile.TemporaryDirectory() as temporary:
         write_reference(Path(temporary), data, out, facts, run)
         registry.call(lambda: client.log_artifacts(run, temporary, REFERENCE))
     if not note.is_file():
         registry.call(lambda: client.set_terminated(run))
     return run
+
+
+def _log_figures(registry: Versions, facts: ModelFacts, run: str, measured: object) -> None:
+    """The gate's metrics, and where the run came from."""
+    values = measured if isinstance(measured, dict) else {}
+    named = {METRIC_PREFIX + _metric_name(name): value for name, value in values.items()}
+    tags = {TAG_PROJECT: facts.project, TAG_MODEL: facts.model, **ci_tags()}
+    registry.call(lambda: registry.mlflow.log_metrics(named, run_id=run))
+    registry.call(lambda: registry.client.log_batch(run, tags=_run_tags(tags)))
+
+
+def _run_tags(tags: dict[str, str]) -> list[object]:
+    from mlflow.entities import RunTag
+
+    return [RunTag(name, value) for name, value in tags.items()]
 
 
 def _metric_name(name: str) -> str:
@@ -150,10 +154,10 @@ def ci_tags() -> dict[str, str]:
 
 
 def write_reference(folder: Path, data: Path, out: Path, facts: ModelFacts, run: str) -> None:
-    """What the monitor compares with: the rows the model was made from, predictions where there are some.
+    """What the monitor compares with: the rows the model was made from.
 
-    All three splits, because together they are the training window; the prediction stands beside the test
-    rows, whose label the model has not seen.
+    All three splits, because together they are the training window; the prediction stands beside
+    the test rows, whose label the model has not seen.
     """
     import pandas as pd
 

@@ -32,6 +32,28 @@ class Case:
     spec: str = ""
 
 
+def outcome_of(severity: str, *, holds: bool) -> Outcome:
+    """What a bound or an expectation of this severity comes to."""
+    if holds:
+        return "passed"
+    return "warning" if severity == "warning" else "info" if severity == "info" else "failed"
+
+
+def as_data(cases: Sequence[Case]) -> list[dict[str, str]]:
+    """The cases for a JSON report."""
+    return [
+        {
+            "what": case.name,
+            "outcome": case.outcome,
+            "found": case.value,
+            "wanted": case.wanted,
+            "note": case.note,
+            "spec": case.spec,
+        }
+        for case in cases
+    ]
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table in plain text, columns as wide as their longest cell."""
     lines = [list(header), *[list(row) for row in rows]]
@@ -80,8 +102,9 @@ def write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:
             ET.SubElement(element, "skipped", message=text)
         elif case.outcome != "passed":
             ET.SubElement(element, "system-out").text = f"{case.outcome}: {text}"
-    document = ET.ElementTree(ET.Element("testsuites"))
-    document.getroot().append(root)
+    suites = ET.Element("testsuites")
+    suites.append(root)
+    document = ET.ElementTree(suites)
     ET.indent(document)
     with replaced(path) as temporary:
         document.write(temporary, encoding="utf-8", xml_declaration=True)

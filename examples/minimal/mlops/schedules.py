@@ -1,8 +1,8 @@
 """GitLab's pipeline schedules, protected environments and approval rules, as the spec says them.
 
-These are objects of GitLab's API and no files, so this program compares them with `.gitlab/schedules.json`
-and changes what differs; a second run changes nothing. It touches only schedules and approval rules that
-end in our marker, and only environments that the file names.
+These are objects of GitLab's API and no files, so this program compares them with
+`.gitlab/schedules.json` and changes what differs; a second run changes nothing. It touches only
+schedules and approval rules that end in our marker, and only environments that the file names.
 """
 
 from __future__ import annotations
@@ -323,11 +323,10 @@ def user_id(gitlab: GitLab, name: str) -> int:
 
 
 def _key(rule: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a rule says, without its number and with GitLab's fillers (null, 0) away."""
-    names = ("access_level", "group_id", "user_id", "required_approvals")
-    return tuple(rule.get(name) or None for name in names if name != "access_level") + (
-        rule.get("access_level") if not (rule.get("group_id") or rule.get("user_id")) else None,
-    )
+    """What a rule says, without its number; GitLab fills in a level beside a group or user."""
+    somebody = (rule.get("group_id") or None, rule.get("user_id") or None)
+    level = None if any(somebody) else rule.get("access_level")
+    return (*somebody, level, rule.get("required_approvals") or None)
 
 
 def _same_protection(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

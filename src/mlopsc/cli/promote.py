@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from mlopsc.cli.project import Stopped, compile_at, find, placed, show
+from mlopsc.cli.project import Stopped, compile_at, find, show
+
+if TYPE_CHECKING:
+    from mlopsc.source.document import Document
 
 
 @click.command("promote")
@@ -20,14 +25,17 @@ def command(model: str, version: str, environment: str, spec: str) -> int:
     \b
     Example: mlopsc promote delay 14 --env production && mlopsc compile
     """  # noqa: D301 (click ends paragraphs at a real backspace)
+    from mlopsc.diagnostics.diagnostic import locate_all
     from mlopsc.diagnostics.finding import Rejected
     from mlopsc.source.encoding import decode
     from mlopsc.workspace.edit import set_version
     from mlopsc.workspace.files import read_bytes, write_spec
 
     place = find(spec)
+    document: Document | None = None
     try:
         compilation, _ = compile_at(place)
+        document = compilation.document
         known = [each.name for each in compilation.project.models]
         if model not in known:
             raise click.BadParameter(
@@ -38,7 +46,7 @@ def command(model: str, version: str, environment: str, spec: str) -> int:
         decode(place.name, changed.encode())
         write_spec(place.root, place.name, changed)
     except Rejected as rejected:
-        show(placed(rejected.findings))
+        show(locate_all(rejected.findings, document))
         return 1
     except Stopped as stopped:
         show(stopped.diagnostics)

@@ -32,7 +32,7 @@ def _titles() -> dict[str, str]:
 
 def _first_sentence(meaning: str) -> str:
     """A meaning as a heading: its examples and what follows from it are left to the page."""
-    return meaning.split(". ")[0].split(": ")[0].removesuffix(".")
+    return meaning.partition(". ")[0].partition(": ")[0].removesuffix(".")
 
 
 CODES: Final = _titles()

@@ -385,7 +385,9 @@ def _columns_named(own: Expectation, source: Source) -> Iterator[Hit]:
     if isinstance(several, list):
         named += [((*own.origin, "column_list", n), name) for n, name in enumerate(several)]
     for at, column in named:
-        if isinstance(column, str) and source.columns and column not in known:
+        if column is not None and not isinstance(column, str):
+            yield "a column is named by text", at, "write the name of one column"
+        elif column is not None and source.columns and column not in known:
             yield (
                 f"source '{source.name}' has no column '{column}'",
                 at,
@@ -431,7 +433,7 @@ def views_are_used(project: Project) -> Iterator[Hit]:
     used |= {given.owner.name for view in project.on_demand_views for given in view.inputs}
     views: tuple[View | OnDemandView, ...] = (*project.views, *project.on_demand_views)
     for view in views:
-        if view.name not in used:
+        if view.name not in used and view.fields:  # see R105
             yield (
                 f"no model uses view '{view.name}'",
                 Key(view.origin),

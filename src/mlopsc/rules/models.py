@@ -31,8 +31,8 @@ def no_feature_from_the_future(project: Project) -> Iterator[Hit]:
                     + ("one of its features" if itself else f"an input of '{feature.owner.name}'"),
                     feature.origin,
                     "take it out of `features`"
-                    if itself
-                    else f"take it out of '{feature.owner.name}'",
+                    if feature.owner is model.target.source
+                    else f"take it out of view '{feature.owner.name}'",
                     (Note("it is the target here", model.target.origin),),
                 )
             elif column.known_after is not None and not isinstance(owner, View):  # see R105
@@ -65,7 +65,7 @@ def personal_features_need_a_basis(project: Project) -> Iterator[Hit]:
             continue
         for feature, column, _ in _read(model):
             if column.personal:
-                through = "" if column is feature.column else f", through '{feature.name}'"
+                through = "" if column is feature.column else f", through '{feature.owner.name}'"
                 yield (
                     f"'{column.name}' is personal data, and model '{model.name}' has no lawful basis to use it{through}",
                     feature.origin,

@@ -267,20 +267,25 @@ def retraining_is_guarded(project: Project) -> Iterator[Hit]:
                 "nothing says where the pipeline is",
                 "add `repository: HOST/PATH` to the project",
             ),
-            (
-                "performance" not in causes or bool(monitoring.performance),
-                "nothing bounds its performance",
-                "add `performance: {METRIC: {min: …}}`",
-            ),
-            (
-                "slo" not in causes
-                or (model.serving is not None and model.serving.slo is not None),
-                "it has no objective to miss",
-                "add `slo` to `serving`",
-            ),
         ):
             if not holds:
                 yield f"'{model.name}' is to be retrained on {causes[0]}, and {what}", at, help_
+        promised = model.serving is not None and model.serving.slo is not None
+        for cause, holds, what, help_ in (
+            (
+                "performance",
+                bool(monitoring.performance),
+                "nothing bounds it",
+                "add `performance: {METRIC: {min: …}}`",
+            ),
+            ("slo", promised, "it has no objective to miss", "add `slo` to `serving`"),
+        ):
+            if cause in causes and not holds:
+                yield (
+                    f"'{model.name}' is to be retrained on {cause}, and {what}",
+                    monitoring.at("respond", cause),
+                    help_,
+                )
 
 
 @rule("R409", "warning")

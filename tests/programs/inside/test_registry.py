@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -256,9 +257,9 @@ def test_quiet_without_drift(registered: Project) -> None:
     found = values(look(registered, 0))
     assert found["mlops_drift_share"] == 0
     assert found["mlops_column_drift_scorecarrier"] < 0.1
-    assert (
-        found["mlops_monitor_last_success_timestamp_seconds"]
-        == pd.Timestamp("2013-06-01").timestamp()
+    # The clock, whatever time the run looks at: it says that the monitor is alive.
+    assert found["mlops_monitor_last_success_timestamp_seconds"] == pytest.approx(
+        time.time(), abs=300
     )
     assert (registered.folder / "build/delay/monitor/drift.html").stat().st_size > 10_000
 
@@ -279,7 +280,7 @@ def test_drift_is_found_pushed_and_no_failure_unless_asked(
     )
     assert "mlops_drift_share 1.0\n" in body
     assert 'mlops_column_drift_score{column="distance"} ' in body
-    assert "mlops_monitor_last_success_timestamp_seconds 1.37" in body
+    assert "mlops_monitor_last_success_timestamp_seconds " in body
     outcomes = {one["what"]: one["outcome"] for one in found["cases"]}
     assert outcomes == {
         "share of drifted columns": "failed", "drift of carrier": "info", "drift of distance": "info",

@@ -70,7 +70,7 @@ def _view(
 ) -> View:
     source = scope.find("source", written.source, sources, (*at, "source"))
     schedule = scope.attempt(lambda: _materialized(scope, name, written, at))
-    fields = _fields(scope, source, written.fields, (*at, "fields"))
+    fields = scope.attempt(lambda: _fields(scope, source, written.fields, (*at, "fields")))
     keys = tuple(entities[key.entity] for key in source.keys if key.entity in entities)
     if not keys:
         raise scope.fail(
@@ -80,6 +80,8 @@ def _view(
             "add `key: NAME` to the column that says whose row it is",
             Note("its columns are listed here", source.at("columns"), on_key=True),
         )
+    if fields is None:
+        raise Unresolvable
     return View(
         at,
         name,
@@ -102,7 +104,11 @@ def _materialized(scope: Scope, name: str, written: Any, at: Path) -> Schedule |
 def _fields(
     scope: Scope, source: Source, written: Sequence[str] | None, at: Path
 ) -> tuple[Column, ...]:
-    """The columns a view offers: those it names, or all that can be a feature without a question."""
+    """The columns a view offers: those it names, or all that can be a feature without a question.
+
+    Raises:
+        Unresolvable: one that it names is no column of the source.
+    """
     if written is None:
         return tuple(
             column
@@ -112,11 +118,12 @@ def _fields(
     scope.once(written, at, "field")
     columns = {column.name: column for column in source.columns}
     owner, listed = f"source '{source.name}'", source.at("columns")
-    found = (
-        scope.attempt(partial(scope.column, owner, field, columns, (*at, position), listed))
-        for position, field in enumerate(written)
+    return tuple(
+        scope.each(
+            partial(scope.column, owner, field, columns, (*at, position), listed)
+            for position, field in enumerate(written)
+        )
     )
-    return tuple(column for column in found if column is not None)
 
 
 def _on_demand_view(
@@ -130,8 +137,9 @@ def _on_demand_view(
 ) -> OnDemandView:
     module, _, function = written.python.partition(":")
     scope.once(written.inputs or (), (*at, "inputs"), "input")
+    functions = {other for other, view in spec.features.items() if view.python is not None}
     inputs = scope.each(
-        partial(_field, scope, text, (*at, "inputs", position), sources, views)
+        partial(_field, scope, text, (*at, "inputs", position), sources, views, functions)
         for position, text in enumerate(written.inputs or ())
     )
     return OnDemandView(
@@ -147,17 +155,24 @@ def _on_demand_view(
 
 
 def _field(
-    scope: Scope, text: str, at: Path, sources: dict[str, Source], views: dict[str, AnyView]
+    scope: Scope,
+    text: str,
+    at: Path,
+    sources: dict[str, Source],
+    views: dict[str, AnyView],
+    functions: set[str],
 ) -> FieldRef:
     owner_name, _, field = text.partition(":")
-    owner = _owner(scope, owner_name, at, sources, views)
-    if isinstance(owner, OnDemandView):
+    if owner_name in functions:
         raise scope.fail(
             "N009",
             f"'{owner_name}' is itself computed on demand",
             at,
             "an on-demand view reads fields of views and of the target's source",
+            Note("it is computed here", ("features", owner_name, "python")),
         )
+    owner = _owner(scope, owner_name, at, sources, views)
+    assert not isinstance(owner, OnDemandView)  # noqa: S101  # refused above
     return FieldRef(at, owner, _column(scope, owner, field, at))
 
 

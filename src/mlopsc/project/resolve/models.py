@@ -174,19 +174,25 @@ def _training(
         scope.attempt(
             lambda: scope.find("environment", written.environment, known, (*at, "environment"))
         )
+    split = scope.attempt(lambda: _split(scope, written.split, (*at, "split")))
+    image = _image(scope, written.image, (*at, "image"), names.images)
+    schedule = _schedule(scope, written.schedule, (*at, "schedule"), owner)
+    env = _env(scope, written.env, (*at, "env"))
+    if split is None:
+        raise Unresolvable
     return Training(
         origin=at,
         command=written.command,
-        image=_image(scope, written.image, (*at, "image"), names.images),
+        image=image,
         framework=written.framework,
         environment=written.environment or environment,
         window=None if written.window is None else seconds(written.window),
-        split=_split(scope, written.split, (*at, "split")),
+        split=split,
         parameters=dict(written.parameters),
         seed=written.seed,
-        schedule=_schedule(scope, written.schedule, (*at, "schedule"), owner),
+        schedule=schedule,
         resources=_resources(written.resources, (*at, "resources")),
-        env=_env(scope, written.env, (*at, "env")),
+        env=env,
         paths=_paths_of(written.command) if written.paths is None else tuple(written.paths),
         timeout=seconds(written.timeout),
     )

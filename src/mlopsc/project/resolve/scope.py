@@ -93,6 +93,8 @@ class Scope:
         if name in among:
             self.used.add((kind, name))
             return among[name]
+        # Who is meant by a misspelled name is not unused on top.
+        self.used.add((kind, closest(name, among) or name))
         raise self.fail(
             "N001", f"there is no {kind} '{name}'", at, help_ or nearest(name, among, kind)
         )
@@ -110,11 +112,15 @@ class Scope:
         """The column `name` of `owner`, such as "source 'flights'", whose columns stand at `listed`.
 
         Raises:
-            Unresolvable: it has no such column (N002, with the nearest name).
+            Unresolvable: it has no such column (N002, with the nearest name), or none at all (N002,
+                once an owner).
         """
         if name in among:
             return among[name]
+        if not among and ("columns", owner) in self.broken:
+            raise Unresolvable
         if not among:
+            self.break_("columns", owner)
             raise self.fail(
                 "N002",
                 f"{owner} describes no columns, so it has no '{name}'",
@@ -176,13 +182,21 @@ class Scope:
 
 def nearest(name: str, among: Iterable[str], kind: str) -> str:
     """Help for an unknown name: the nearest one, or all there are."""
-    from difflib import get_close_matches  # only a mistake pays for the import
-
     names = list(among)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    close = closest(name, names)
+    if close is not None:
+        return f"did you mean '{close}'?"
     if not names:
         return f"the spec has no {kind} yet"
-    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")  # noqa: PLR2004
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return f"there are: {shown}"
+
+
+_SHOWN = 8
+
+
+def closest(name: str, among: Iterable[str]) -> str | None:
+    """The name that was most likely meant."""
+    from difflib import get_close_matches  # only where somebody is wrong
+
+    return next(iter(get_close_matches(name, list(among), n=1, cutoff=0.6)), None)
