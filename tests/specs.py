@@ -789,11 +789,13 @@ def functions(spec: Data) -> dict[str, str]:
         module, _, function = view["python"].partition(":")
         path = module.replace(".", "/") + ".py"
         columns = ", ".join(
-            f"{name!r}: pd.Series(range(len(inputs))).astype({_DTYPES.get(_type(c), _type(c))!r})"
+            f"{name!r}: pandas.Series(range(len(inputs))).astype({_DTYPES.get(_type(c), _type(c))!r})"
             for name, c in view["columns"].items()
         )
-        text = made.setdefault(path, "import pandas as pd\n")
-        made[path] = f"{text}\n\ndef {function}(inputs):\n    return pd.DataFrame({{{columns}}})\n"
+        text = made.setdefault(path, "import pandas\n")
+        made[path] = (
+            f"{text}\n\ndef {function}(inputs):\n    return pandas.DataFrame({{{columns}}})\n"
+        )
     return made
 
 

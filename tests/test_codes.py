@@ -11,12 +11,12 @@ import pkgutil
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import mlopsc.rules
 from mlopsc.compiler import Refused, compile_spec
-from mlopsc.diagnostics.diagnostic import Diagnostic
 from mlopsc.diagnostics.lines import split_lines
 from mlopsc.diagnostics.printers import text
 from mlopsc.project.resolve.codes import TITLES as NAMES
@@ -24,6 +24,9 @@ from mlopsc.review.codes import CODES
 from mlopsc.rules import RULES
 from mlopsc.rules.rule import Rule
 from mlopsc.source.document import Source
+
+if TYPE_CHECKING:
+    from mlopsc.diagnostics.diagnostic import Diagnostic
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "rules"
@@ -145,7 +148,9 @@ def test_a_case_is_answered_in_the_words_beside_it(case: Path) -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.stem.startswith("one-")], ids=lambda case: case.stem)
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.stem.startswith("one-")], ids=lambda case: case.stem
+)
 def test_one_mistake_is_one_finding(case: Path) -> None:
     found = diagnostics(case.read_text(encoding="utf-8"))
     assert len([d for d in found if d.severity != "info"]) == 1
@@ -207,7 +212,9 @@ def test_whatever_line_is_missing_is_answered(spec: str) -> None:
             check_style(diagnostic, without)
 
 
-_ENTRY = re.compile(r"(?:, )?\b[a-z_0-9]+: (?:\{[^{}]*\}|\[[^\[\]]*\]|\"[^\"]*\"|[^\s,{}\[\]]+)(?:, )?")
+_ENTRY = re.compile(
+    r"(?:, )?\b[a-z_0-9]+: (?:\{[^{}]*\}|\[[^\[\]]*\]|\"[^\"]*\"|[^\s,{}\[\]]+)(?:, )?"
+)
 
 
 @pytest.mark.parametrize("spec", WHOLE, ids=lambda spec: re.findall("project: (.*)", spec)[0])

@@ -136,7 +136,7 @@ def reference_exists(project: Project) -> Iterator[Hit]:
             )
 
 
-_NUMBERS = ("int32", "int64", "float32", "float64")
+_NUMBERS = ("int32", "int64", "float32", "float64", "timestamp")  # the monitor counts its seconds
 
 
 @rule("R405")
@@ -147,18 +147,11 @@ def drift_method_fits(project: Project) -> Iterator[Hit]:
         if drift is None:
             continue
         types = _types_compared(model)
-        times = [name for name, (type_, _) in types.items() if type_ == "timestamp"]
-        for name in times:
-            yield (
-                f"'{name}' of '{model.name}' is a timestamp, which is new every day and always drifts",
-                types[name][1],
-                "use a number made of it as the feature, such as the hour or the age in days",
-            )
         if drift.method not in NUMERIC_METHODS | CATEGORICAL_METHODS:
             continue
         numeric = drift.method in NUMERIC_METHODS
         for name, (type_, at) in types.items():
-            if name not in times and (type_ in _NUMBERS) is not numeric:
+            if (type_ in _NUMBERS) is not numeric:
                 yield (
                     f"'{drift.method}' is for {'numbers' if numeric else 'categories'}, and '{name}' of "
                     f"'{model.name}' is {type_}",

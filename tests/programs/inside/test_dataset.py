@@ -86,8 +86,15 @@ def test_split_by_time(project: Project) -> None:
         "validation": {"seconds": 20 * day},
         "test": {"seconds": 10 * day},
     }
+    frame = flights()
+    known = frame["at"] <= "2013-05-31"
+    edge = frame.loc[known, "at"].max() - pd.Timedelta(days=10)
+    frame.loc[0, "at"] = edge  # exactly ten days before the newest: no longer among the newest ten
+    project.table(frame)
     parts = run(project)
     newest = parts["test"]["at"].max()
+    assert edge == newest - pd.Timedelta(days=10)
+    assert (parts["validation"]["at"] == edge).any()
     assert parts["test"]["at"].min() > newest - pd.Timedelta(days=10)
     assert parts["validation"]["at"].max() <= newest - pd.Timedelta(days=10)
     assert parts["train"]["at"].max() < parts["validation"]["at"].min()

@@ -168,6 +168,17 @@ def test_a_metric_of_the_users_own_comes_from_metrics_json(trained: Project, cap
     assert outcomes(judge(trained, 0))["cost"] == "passed"
 
 
+@pytest.mark.parametrize(
+    ("bound", "code"), [({"max": 10}, 0), ({"min": 10}, 0), ({"min": 10.01}, 1)]
+)
+def test_a_value_on_the_bound_holds(trained: Project, bound: dict[str, float], code: int) -> None:
+    leave(trained, lambda test: test["late"], cost=10)
+    trained.model["evaluation"]["metrics"] = [
+        {"name": "cost", "severity": "critical", "spec": "x", **bound}
+    ]
+    judge(trained, code)
+
+
 def test_slices_hold_too_and_small_ones_are_not_judged(trained: Project) -> None:
     test = pd.read_parquet(trained.folder / "data/delay/test.parquet")
     largest = test["carrier"].value_counts().idxmax()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def number(value: float) -> str:
 
 def quoted(text: str) -> str:
     """A PromQL string: Go's escapes are a superset of JSON's."""
-    return json.dumps(text, ensure_ascii=False)
+    return encode_basestring(text)
 
 
 def equals(labels: Mapping[str, str]) -> str:

@@ -317,7 +317,7 @@ def _tier(name: str, last: bool) -> Tier:
 def _refuse_untakable_names(scope: Scope, spec: Spec) -> None:
     """N011: names that Kubernetes and image registries do not take, where `_` is written `-`."""
     named: list[tuple[str, Path]] = [(spec.project, ("project",))]
-    for chapter in ("models", "environments", "images", "sources", "features", "secrets"):
+    for chapter in ("models", "environments", "images", "secrets"):
         named += [(name, (chapter, name)) for name in getattr(spec, chapter)]
     for name, at in named:
         if name.endswith("_"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 # Python's own parser of regular expressions: there is no public one, and RE2's syntax is a subset.
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -34,9 +35,12 @@ class Matcher:
         return (re.fullmatch(self.value, value) is not None) == (self.sign == "=~")
 
 
-def matchers(text: str) -> list[Matcher]:
+@cache  # a runtime has a handful, and every test of every model asks for them
+def matchers(text: str) -> tuple[Matcher, ...]:
     """The matchers of `a="b",c=~"d"`; escapes stay as they are written."""
-    return [Matcher(*found.group("label", "sign", "value")) for found in _MATCHER.finditer(text)]
+    return tuple(
+        Matcher(*found.group("label", "sign", "value")) for found in _MATCHER.finditer(text)
+    )
 
 
 def fitting(text: str) -> dict[str, str]:
@@ -52,6 +56,7 @@ def unfit(text: str) -> dict[str, str]:
     }
 
 
+@cache
 def _value(matcher: Matcher) -> str:
     # Nothing fits `!~".*"`: the rule then selects nothing, and its test says so.
     return next((value for value in _candidates(matcher) if matcher.fits(value)), matcher.value)
@@ -63,6 +68,7 @@ def _candidates(matcher: Matcher) -> list[str]:
     return [*_ORDINARY, matcher.value, ""]
 
 
+@cache
 def _example(pattern: str) -> str:
     """A text that the regular expression matches."""
     return _of_sequence(parser.parse(pattern))

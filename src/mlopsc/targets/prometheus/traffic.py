@@ -81,13 +81,16 @@ class Traffic:
 
     def _ratio(self, window: Seconds, closed: int) -> float:
         """The share over the last `window`; Prometheus 2 counts a sample on its far edge too."""
-        every, bad = self._each(self._steps()), self._each(self._bad_steps())
-        covered = min(window // self.interval - 1 + closed, len(every))
-        return sum(bad[-covered:]) / sum(every[-covered:]) if covered > 0 else 0.0
-
-    def _each(self, steps: Sequence[int]) -> list[int]:
-        pairs = zip(self.phases, steps, strict=True)
-        return [step for phase, step in pairs for _ in range(phase.samples)]
+        left = max(window // self.interval - 1 + closed, 0)
+        every = bad = 0
+        for phase, step, bad_step in reversed(
+            list(zip(self.phases, self._steps(), self._bad_steps(), strict=True))
+        ):
+            covered = min(left, phase.samples)
+            left -= covered
+            every += covered * step
+            bad += covered * bad_step
+        return bad / every if every else 0.0
 
     def _steps(self) -> list[int]:
         return [self.volume * phase.weight for phase in self.phases]
