@@ -96,6 +96,9 @@ OFFLINE = ("parquet", "bigquery", "snowflake", "redshift", "postgres", "spark")
 SEVERITIES = ("critical", "warning", "info")
 
 
+_NEVER_OBJECTS = ("entities", "channels", "rules", "business")
+
+
 def dns(name: str) -> str:
     return name.replace("_", "-")
 
@@ -139,7 +142,9 @@ class Maker:
     def name(self, chapter: str) -> str:
         """A name that no other of the chapter meets, in Kubernetes either."""
         taken = self.taken.setdefault(chapter, set())
-        name = self.pick([each for each in NAMES if dns(each) not in taken])
+        # What Kubernetes has a name for ends in a letter or a digit there.
+        free = NAMES if chapter in _NEVER_OBJECTS else [n for n in NAMES if n[-1] != "_"]
+        name = self.pick([each for each in free if dns(each) not in taken])
         taken.add(dns(name))
         return str(name)
 
@@ -470,7 +475,12 @@ class Maker:
     def groups(self, source: str, among: list[str]) -> list[str]:
         """Columns whose values make groups."""
         columns = self.spec["sources"][source]["columns"]
-        return [name for name in among if not _type(columns[name]).startswith("float")]
+        return [
+            name
+            for name in among
+            if not _type(columns[name]).startswith("float")
+            and not _mapping(columns[name]).get("unique")
+        ]
 
     def bound(self, higher: bool | None) -> Data:
         """On the side from which a metric gets worse."""

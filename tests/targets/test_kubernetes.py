@@ -304,7 +304,13 @@ def test_the_inputs_of_a_build_are_all_that_its_dockerfile_copies() -> None:
     made = project()
     (image,) = made.images
     inputs = containers.build_inputs(made, image)
-    assert inputs == ("images/train", "requirements.txt", "mlops/requirements.txt", "src")
+    assert inputs == (
+        "images/train",
+        "requirements.txt",
+        "mlops/requirements.txt",
+        "params.yaml",
+        "src",
+    )
     (dockerfile,) = [d for d in docker.emit(made) if d.path == "images/train/Dockerfile"]
     copied = [
         ast.literal_eval(line.removeprefix("COPY "))[0]

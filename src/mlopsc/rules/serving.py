@@ -362,3 +362,24 @@ def served_versions_are_registered(project: Project) -> Iterator[Hit]:
                 Key(serving.origin),
                 "add `services: {mlflow: {url: …}}`; without it, versions are yours to register",
             )
+
+
+@rule("R316")
+def matchers_are_regular(project: Project) -> Iterator[Hit]:
+    """A label matcher with `=~` or `!~` holds a regular expression."""
+    import re
+
+    for _, serving in _served(project):
+        metrics = serving.metrics
+        if metrics is None or serving.runtime != CUSTOM:
+            continue
+        for key, text in (("matchers", metrics.matchers), ("errors", metrics.errors)):
+            for expression in re.findall(r'[=!]~[ ]*"([^"]*)"', text or ""):
+                try:
+                    re.compile(expression)
+                except re.error as error:
+                    yield (
+                        f"'{expression}' is no regular expression: {error}",
+                        metrics.at(key),
+                        "write it as Prometheus does: the whole value has to match, as in `5..`",
+                    )

@@ -42,13 +42,19 @@ class Document:
         return path in self.values
 
     def place(self, path: Path, *, on_key: bool = False) -> Place:
-        """The place of the value (or key) at `path`, or of the nearest node above that exists."""
+        """The place of the value (or key) at `path`, or of the nearest key above that exists.
+
+        A block has no place of its own but its first line, so what is missing in it is shown at
+        the key it would stand under.
+        """
         if on_key and path in self.keys:
             return self.keys[path]
+        if path in self.values:
+            return self.values[path]
         while path:
-            if path in self.values:
-                return self.values[path]
             path = path[:-1]
             if path in self.keys:
                 return self.keys[path]
-        return self.values[()]
+            if path in self.values:
+                return self.values[path]
+        raise KeyError("a document has a place for its top level")

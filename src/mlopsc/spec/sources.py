@@ -122,8 +122,8 @@ class Build(Chapter):
     )
     image: Maybe[Image] = Field(
         default=None,
-        description="What it runs in: a name from `images` or a full reference; without it, the"
-        " only one of `images`, or a plain Python.",
+        description="What it runs in: a name from `images` or a full reference; without it, a plain"
+        " Python in GitLab. In Kubernetes it has to be said.",
         examples=["train"],
     )
     schedule: Maybe[Schedule] = Field(

@@ -124,8 +124,8 @@ class Training(Chapter):
     command: Text = Field(description="The command that trains.", examples=["python src/train.py"])
     image: Maybe[Image] = Field(
         default=None,
-        description="What it runs in: a name from `images` or a full reference; without it, the"
-        " only one of `images`, or a plain Python.",
+        description="What it runs in: a name from `images` or a full reference; without it, a plain"
+        " Python in GitLab, and the first of `images` in Kubernetes.",
         examples=["train"],
     )
     framework: Framework = Field(

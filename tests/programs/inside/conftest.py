@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).parents[3] / "templates" / "programs"
 # The programs are the package `mlops` of a project; here a folder with nothing else is that project.
-_PACKAGE = Path(tempfile.mkdtemp(prefix="programs-"))
-(_PACKAGE / "mlops").symlink_to(PROGRAMS)
-sys.path.insert(0, str(_PACKAGE))
+PACKAGE = Path(tempfile.mkdtemp(prefix="programs-"))
+(PACKAGE / "mlops").symlink_to(PROGRAMS)
+sys.path.insert(0, str(PACKAGE))
 
 Json = dict[str, Any]
 
 
 def pytest_sessionfinish() -> None:
-    (_PACKAGE / "mlops").unlink()
-    _PACKAGE.rmdir()
+    (PACKAGE / "mlops").unlink()
+    PACKAGE.rmdir()
 
 
 MODEL: Json = {

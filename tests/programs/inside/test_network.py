@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from mlops.facts import Column, Location
 from mlops.network import Sample
 from mlops.outcome import CannotRun, Failed
 
+from conftest import PACKAGE as PROGRAMS_ROOT
 from conftest import PROGRAMS, Project, Server
 
 if TYPE_CHECKING:
@@ -200,26 +202,33 @@ def test_decimals_of_a_database_are_numbers() -> None:
     assert made["x"].iloc[0] == 1.5
 
 
-def test_duckdb_compares_in_utc_wherever_it_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import duckdb
+COUNT_NOON = """
+import duckdb, sys
+from datetime import UTC, datetime
+from mlops import stores
+from mlops.facts import Location
+with duckdb.connect("w.duckdb") as connection:
+    connection.execute("CREATE TABLE t AS SELECT TIMESTAMPTZ '2013-01-01 12:00:00+00' AS at, 1 AS x")
+window = stores.Window(datetime(2013, 1, 1, 12, tzinfo=UTC), datetime(2013, 1, 1, 13, tzinfo=UTC))
+print(len(stores.store_of(Location("duckdb", "spec", table="t")).rows(["x"], "at", window)))
+"""
 
-    monkeypatch.setenv("MLOPS_DUCKDB_URL", str(tmp_path / "w.duckdb"))
-    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
-        connection.execute("SET TimeZone = 'America/New_York'")
-        connection.execute(
-            "CREATE TABLE t AS SELECT TIMESTAMPTZ '2013-01-01 12:00:00+00' AS at, 1 AS x"
-        )
-    store = stores.store_of(Location("duckdb", "spec", table="t"))
-    window = stores.Window(
-        datetime(2013, 1, 1, 12, tzinfo=UTC), datetime(2013, 1, 1, 13, tzinfo=UTC)
+
+def test_duckdb_compares_in_utc_wherever_it_runs(project: Project) -> None:
+    """A process of its own, because DuckDB asks for the machine's zone once."""
+    zone = {
+        "TZ": "America/New_York",
+        "MLOPS_DUCKDB_URL": "w.duckdb",
+        "PYTHONPATH": str(PROGRAMS_ROOT),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", COUNT_NOON],
+        env={**os.environ, **zone},
+        check=True,
+        capture_output=True,
+        text=True,
     )
-    assert len(store.rows(["x"], "at", window)) == 1
-    earlier = stores.Window(
-        datetime(2013, 1, 1, 7, tzinfo=UTC), datetime(2013, 1, 1, 12, tzinfo=UTC)
-    )
-    assert len(store.rows(["x"], "at", earlier)) == 0
+    assert ran.stdout == "1\n"
 
 
 def test_missing_tables_are_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
