@@ -84,7 +84,7 @@ def write(root: Path, texts: dict[str, str]) -> None:
         place.write_text(text, encoding="utf-8")
 
 
-@drawn(6, 0.1)
+@drawn(2, 0.1)
 def test_real_tools_accept_every_file(spec: dict[str, Any], accepts: Accepts) -> None:
     compilation = compiled(as_json(spec))
     if compilation is None:

@@ -154,7 +154,8 @@ def kustomize(root: Path, paths: list[str]) -> Said:
 
 
 def _documents_of(text: str) -> list[Any]:
-    return list(yaml.safe_load_all(text))
+    # Only how many there are: kustomize prints a bare `=`, which YAML 1.1 gives a tag of its own.
+    return [document for document in yaml.compose_all(text) if document is not None]
 
 
 def list_jobs(root: Path, paths: list[str]) -> Said:

@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,6 @@ from mlops.tables import Need
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     import pandas as pd
     from mlops.facts import Bound, Column, Drift, ModelFacts, Monitoring, Performance, SourceFacts
@@ -108,26 +107,23 @@ def look(options: argparse.Namespace, gateway: str | None) -> int:
     folder = command.folder(options.reports, None, f"build/{run.facts.model}/monitor")
     current = current_rows(run, ends=run.now)
     enough(len(current), run, f"of '{run.monitoring.current}' in the window")
-    found = (
-        [drift(run, run.monitoring.drift, current, options.reference, folder)]
-        if run.monitoring.drift
-        else []
-    )
-    if run.monitoring.performance:
+    found: list[Findings] = []
+    if run.monitoring.drift is not None:
+        found.append(drift(run, run.monitoring.drift, current, options.reference, folder))
+    if run.monitoring.performance is not None:
         found.append(performance(run, run.monitoring.performance, folder))
     cases = [case for one in found for case in one.cases]
     samples = [sample for one in found for sample in one.samples]
-    samples.append(Sample("mlops_monitor_last_success_timestamp_seconds", run.now.timestamp()))
+    # The clock and not --now: whether the monitor still runs has nothing to do with its data's time.
+    success = datetime.now(UTC).timestamp()
+    samples.append(Sample("mlops_monitor_last_success_timestamp_seconds", success))
     report(run, folder, cases, samples)
     if gateway is not None:
         network.push(gateway, network.MONITOR_JOB, group_of(run), samples)
     bad = [case for case in cases if case.outcome in ("failed", "warning")]
     print(f"{run.facts.model}: {len(current)} rows, {len(bad)} bounds do not hold; see {folder}")
-    return (
-        FAILED
-        if options.fail_on_drift and any(case.outcome == "failed" for case in cases)
-        else PASSED
-    )
+    failed = any(case.outcome == "failed" for case in cases)
+    return FAILED if failed and options.fail_on_drift else PASSED
 
 
 def start(options: argparse.Namespace) -> Run:

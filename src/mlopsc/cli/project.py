@@ -77,7 +77,9 @@ def placed(findings: Iterable[Finding], project: Project | None = None) -> tuple
     A pipeline of the repository's own is the one foreign file there is more to say about than to
     move it away, and only the project knows what.
     """
-    return locate_all(finding if project is None else _advised(finding, project) for finding in findings)
+    return locate_all(
+        finding if project is None else _advised(finding, project) for finding in findings
+    )
 
 
 def _advised(finding: Finding, project: Project) -> Finding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mlopsc.project import conventions
+
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Model
@@ -59,6 +61,20 @@ def predictions_of(model: Model) -> str:
     if any(column.name == model.prediction for column in monitoring.current.columns):
         return "logged"
     return "scored" if monitoring.performance else "none"
+
+
+REPORTED_TASKS: Final = frozenset({"classification", "regression", "forecasting"})
+"""Tasks that Evidently has a performance report for."""
+
+
+def reports_of(model: Model) -> tuple[str, ...]:
+    """The paths of a model's Evidently reports: those that are made, and no other."""
+    monitoring, made = model.monitoring, []
+    if monitoring is not None and monitoring.drift is not None:
+        made.append(conventions.drift_report(model.name))
+    if monitoring is not None and monitoring.performance and model.task in REPORTED_TASKS:
+        made.append(conventions.performance_report(model.name))
+    return tuple(made)
 
 
 def watched_columns(model: Model) -> dict[str, Path]:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.trace import causes_of
+from mlopsc.diagnostics.lines import split_lines
 from mlopsc.project.conventions import DECISION, DECISIONS
 from mlopsc.review.keys import key
 from mlopsc.targets import TARGETS
@@ -20,7 +21,7 @@ def explain(compilation: Compilation, path: str, line: int) -> str | None:
     artifact = next(compilation.artifacts(lambda each, _target: each == path), None)
     if artifact is None:
         return None
-    lines = artifact.text.splitlines()
+    lines = artifact.text.split("\n")[:-1]
     if not 1 <= line <= len(lines):
         return f"{path} has {len(lines)} lines\n"
     shown = [f"{path}:{line}", f"  {line:>4} | {lines[line - 1]}", ""]
@@ -37,7 +38,7 @@ def _reason(compilation: Compilation, origin: Path) -> list[str]:
     origin = _written_above(compilation, origin)
     if document.has(origin):
         place = document.place(origin, on_key=isinstance(origin[-1], str) if origin else False)
-        text = document.texts[place.file].splitlines()[place.line - 1]
+        text = split_lines(document.texts[place.file])[place.line - 1]
         return [f"from {place.file}:{place.line}:{place.column}", f"  {place.line:>4} | {text}", ""]
     return _default(compilation, origin)
 

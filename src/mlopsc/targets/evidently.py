@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Draft, JsonDraft, Traced, traced
 from mlopsc.project.conventions import decision, drift_report, performance_report
-from mlopsc.project.drift import P_VALUE_METHODS, watched_columns
+from mlopsc.project.drift import P_VALUE_METHODS, reports_of, watched_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def emit(project: Project) -> Iterator[Draft]:
         if monitoring.drift is not None:
             body = _drift(model, monitoring, monitoring.drift)
             yield JsonDraft(drift_report(model.name), monitoring.drift.origin, body)
-        if monitoring.performance and model.task in _PRESETS:
+        if performance_report(model.name) in reports_of(model):
             yield JsonDraft(
                 performance_report(model.name), monitoring.at("performance"), _performance(model)
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from mlopsc.project import containers, conventions
 from mlopsc.project.alerting import rule_groups
+from mlopsc.project.drift import reports_of
 from mlopsc.project.model import (
     Environment,
     Evaluation,
@@ -231,8 +232,7 @@ def _configuration(model: Model) -> list[str]:
     """What jobs in the cluster read beside their image: programs, facts and settings."""
     found = [f"{conventions.PROGRAMS}/*.py", conventions.model_facts(model.name)]
     found += [conventions.source_facts(source.name) for source in _all_sources(model)]
-    if model.monitoring is not None:
-        found += [conventions.drift_report(model.name), conventions.performance_report(model.name)]
+    found += reports_of(model)
     if model.uses_feature_store:
         found.append(f"{conventions.FEATURE_REPO}/**/*")
     return found
