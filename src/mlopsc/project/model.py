@@ -166,6 +166,12 @@ class Column(Node):
     known_after: Seconds | None = None  # label delay; never a feature
     description: str | None = None
 
+    @property
+    def typed_at(self) -> Path:
+        """Where its type is said; a column that a model writes has none, and follows from a name."""
+        described = self.origin[0] in ("sources", "features")
+        return self.at("type") if described else self.origin
+
 
 @dataclass(frozen=True, slots=True)
 class Topic(Node):

@@ -96,7 +96,10 @@ _OF_KIND: Final = {
     "spark": ("pyspark[connect]==4.3.0",),
 }
 """Source kind → what our readers and Great Expectations' import for it."""
-_OF_SCHEME: Final = {"gs": ("google-cloud-storage", "gcsfs"), "s3": ("boto3", "s3fs")}
+_OF_SCHEME: Final = {
+    "gs": ("google-cloud-storage>=2.18", "gcsfs>=2024.6"),
+    "s3": ("boto3>=1.34", "s3fs>=2024.6"),
+}
 """Files in the cloud: Great Expectations lists the bucket and reads through pandas."""
 _FEAST_EXTRAS: Final = {
     "bigquery": "gcp",
@@ -223,7 +226,7 @@ def _column(column: Column, origin: Path | None = None, column_name: str | None 
     """A column's facts; `origin`: the line that asks for it, its own without one."""
     body: Fields = {
         "name": column_name or column.name,
-        "type": traced(column.type, column.at("type")),
+        "type": traced(column.type, column.typed_at),
         "spec": spec_text(origin or column.origin),
     }
     if column.personal:
@@ -234,7 +237,7 @@ def _column(column: Column, origin: Path | None = None, column_name: str | None 
 def _examples(model: Model) -> Fields:
     source, column = model.target.source, model.target.column
     at = model.target.origin
-    label: Fields = {"name": column.name, "type": traced(column.type, column.at("type"))}
+    label: Fields = {"name": column.name, "type": traced(column.type, column.typed_at)}
     if column.known_after is not None:
         label["known_after_seconds"] = traced(column.known_after, column.at("known_after"))
     label["spec"] = spec_text(at)
