@@ -14,6 +14,7 @@ from mlopsc.project.conventions import (
     MONITOR_LAST_SUCCESS,
     decision,
 )
+from mlopsc.project.expectations import validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,13 +185,14 @@ def _pushed(
 
 
 def _read(model: Model) -> list[Source]:
-    """The tables a model's data comes from, each once; a stream alone is not checked."""
-    sources = [model.target.source, *(view.source for view in model.views)]
-    if model.monitoring is not None:
-        sources.append(model.monitoring.current)
-    if model.batch is not None:
-        sources.append(model.batch.source)
-    return list({source.name: source for source in sources if source.kind is not None}.values())
+    """The tables that are checked before the model is trained, each once.
+
+    What it is asked about or watched by has no job that checks it for this model: an alert on it
+    would only ever tell that its metric is gone.
+    """
+    sources = {view.source.name: view.source for view in model.views}
+    target = model.target.source
+    return list(validated(tuple({target.name: target, **sources}.values())))
 
 
 def _data(
