@@ -31,6 +31,12 @@ def environment_variable(name: str) -> str:
     return name.upper()
 
 
+def spec_text(path: Path) -> str:
+    """A spec path as a person writes it: `models.delay.features[0]`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
 # --- paths of generated files ----------------------------------------------------------------
 
 PROGRAMS: Final = "mlops"
@@ -144,6 +150,9 @@ def kubernetes_labels(project: str, model: str, component: str) -> dict[str, str
 DATA_VARIABLE: Final = "MLOPS_DATA"  # folder with train, validation and test.parquet
 OUT_VARIABLE: Final = "MLOPS_OUT"  # folder for model/, predictions.parquet, metrics.json
 MODEL_VARIABLE: Final = "MLOPS_MODEL"  # names one model in schedules, triggers and API runs
+TASK_VARIABLE: Final = "MLOPS_TASK"  # what a scheduled or triggered run is for
+VIEW_VARIABLE: Final = "MLOPS_VIEW"  # the view a materialization is of
+SOURCE_VARIABLE: Final = "MLOPS_SOURCE"  # the source a build is of
 ENVIRONMENT_VARIABLE: Final = "MLOPS_ENVIRONMENT"
 VERSION_VARIABLE: Final = "MLOPS_MODEL_VERSION"  # the version that runs, for monitor and batch
 ALERT_VARIABLE: Final = "MLOPS_ALERT"  # what started a retrain: the alert's name

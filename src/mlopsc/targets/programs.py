@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, CopyDraft, JsonDraft, TextDraft, traced
 from mlopsc.project import conventions
-from mlopsc.project.conventions import decision
+from mlopsc.project.conventions import decision, spec_text
 from mlopsc.project.drift import MIN_ROWS, predictions_of, watched_columns
 from mlopsc.project.expectations import FRESHNESS_PARAMETER, checkpoint_name, validated
 from mlopsc.project.model import OnDemandView, Source
@@ -134,12 +134,6 @@ def emit(project: Project) -> Iterator[Draft]:
         if source.kind is not None:
             path = conventions.source_facts(source.name)
             yield JsonDraft(path, source.origin, _source(project, source))
-
-
-def spec_text(path: Path) -> str:
-    """A spec path as a person writes it: `models.delay.features[0]`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(parts).removeprefix(".")
 
 
 # --- packages -----------------------------------------------------------------------------------

@@ -49,8 +49,8 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
         return
     started = " && ".join(
         [
-            rules.is_(rules.TASK_VARIABLE, rules.BUILD),
-            rules.is_(rules.SOURCE_VARIABLE, source.name),
+            rules.is_(conventions.TASK_VARIABLE, rules.BUILD),
+            rules.is_(conventions.SOURCE_VARIABLE, source.name),
             rules.is_(conventions.ENVIRONMENT_VARIABLE, environment.name),
         ]
     )
@@ -118,7 +118,7 @@ def _apply_jobs(project: Project) -> Jobs:
             "stage": "feature_engineering",
             "needs": needs(*(("check", before) if before else ("check",)), artifacts=False),
             "rules": [
-                rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+                rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
                 rules.rule(rules.PUSH, _definitions(project)),
             ],
             "environment": access(environment, "features"),
@@ -149,8 +149,8 @@ def _materialize_job(environment: Environment, view: View) -> Jobs:
         return
     started = " && ".join(
         [
-            rules.is_(rules.TASK_VARIABLE, rules.MATERIALIZE),
-            rules.is_(rules.VIEW_VARIABLE, view.name),
+            rules.is_(conventions.TASK_VARIABLE, rules.MATERIALIZE),
+            rules.is_(conventions.VIEW_VARIABLE, view.name),
             rules.is_(conventions.ENVIRONMENT_VARIABLE, environment.name),
         ]
     )

@@ -134,7 +134,7 @@ def project_jobs(project: Project) -> Jobs:
             "stage": "model_deployment",
             "needs": needs("check", artifacts=False),
             "rules": [
-                rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+                rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
                 _gated(environment, rules.rule(rules.PUSH, [file])),
             ],
             "environment": _environment(environment, "alerts"),
@@ -247,7 +247,7 @@ def _rollback_rules(project: Project, environment: Environment, model: Model) ->
     changes = flow.deployment_changes(project, environment, model)
     return [
         rules.rule(f"{rules.DEFAULT_BRANCH} && {asked}"),
-        rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+        rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
         rules.rule(rules.PUSH, changes, when="manual", allow_failure=True),
     ]
 

@@ -21,7 +21,7 @@ def foreign_pipeline_help(project: Project) -> str:
     including file, so ours would be lost.
     """
     file = OWN_FILE if project.ci.file == ".gitlab-ci.yml" else project.ci.file
-    ours = f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"
+    ours = f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"
     return (
         f"keep it, and give ours a file of its own:\n"
         f"\n"

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Rule = dict[str, Body]
 
-TASK_VARIABLE: Final = "MLOPS_TASK"
-VIEW_VARIABLE: Final = "MLOPS_VIEW"
-SOURCE_VARIABLE: Final = "MLOPS_SOURCE"
 TRAIN: Final = "train"
 DEPLOY: Final = "deploy"
 ROLLBACK: Final = "rollback"
@@ -55,7 +52,7 @@ def is_(variable: str, value: str) -> str:
 
 def named(model: str, task: str, environment: str | None = None) -> str:
     """The condition of a run started for one task of one model, and one environment."""
-    parts = [is_(conventions.MODEL_VARIABLE, model), is_(TASK_VARIABLE, task)]
+    parts = [is_(conventions.MODEL_VARIABLE, model), is_(conventions.TASK_VARIABLE, task)]
     if environment is not None:
         parts.append(is_(conventions.ENVIRONMENT_VARIABLE, environment))
     return " && ".join(parts)
@@ -63,7 +60,12 @@ def named(model: str, task: str, environment: str | None = None) -> str:
 
 def only_for(model: str, tasks: Iterable[str], environment: str | None = None) -> list[Rule]:
     """What leaves the job out of runs for something else."""
-    other = " && ".join([f"${TASK_VARIABLE}", *(f'${TASK_VARIABLE} != "{task}"' for task in tasks)])
+    other = " && ".join(
+        [
+            f"${conventions.TASK_VARIABLE}",
+            *(f'${conventions.TASK_VARIABLE} != "{task}"' for task in tasks),
+        ]
+    )
     found = [never(_other(conventions.MODEL_VARIABLE, model)), never(other)]
     if environment is not None:
         found.append(never(_other(conventions.ENVIRONMENT_VARIABLE, environment)))

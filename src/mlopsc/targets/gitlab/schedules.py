@@ -60,7 +60,7 @@ def _schedules(project: Project) -> Entries:
             if flow.trains_in_kubernetes(model) and model.platform.orchestration == "kubernetes":
                 continue
             yield _entry(project, f"{model.name}: train", training.schedule, {
-                conventions.MODEL_VARIABLE: model.name, rules.TASK_VARIABLE: rules.TRAIN,
+                conventions.MODEL_VARIABLE: model.name, conventions.TASK_VARIABLE: rules.TRAIN,
             })  # fmt: skip
     for environment in project.environments:
         if environment.platform.orchestration == "gitlab":
@@ -75,7 +75,7 @@ def _shared_schedules(project: Project, environment: Environment) -> Entries:
         if source.build is not None and source.build.schedule is not None:
             name = f"{source.name}: build {environment.name}"
             yield _entry(project, name, source.build.schedule, {
-                rules.TASK_VARIABLE: rules.BUILD, rules.SOURCE_VARIABLE: source.name,
+                conventions.TASK_VARIABLE: rules.BUILD, conventions.SOURCE_VARIABLE: source.name,
                 conventions.ENVIRONMENT_VARIABLE: environment.name,
             })  # fmt: skip
     if not flow.applies_features(project):
@@ -84,7 +84,7 @@ def _shared_schedules(project: Project, environment: Environment) -> Entries:
         if view.materialize is not None:
             name = f"{view.name}: materialize {environment.name}"
             yield _entry(project, name, view.materialize, {
-                rules.TASK_VARIABLE: rules.MATERIALIZE, rules.VIEW_VARIABLE: view.name,
+                conventions.TASK_VARIABLE: rules.MATERIALIZE, conventions.VIEW_VARIABLE: view.name,
                 conventions.ENVIRONMENT_VARIABLE: environment.name,
             })  # fmt: skip
 
@@ -97,7 +97,7 @@ def _model_schedules(project: Project, environment: Environment, model: Model) -
         tasks.append((rules.BATCH, model.batch.schedule))
     for task, schedule in tasks:
         yield _entry(project, f"{model.name}: {task} {environment.name}", schedule, {
-            conventions.MODEL_VARIABLE: model.name, rules.TASK_VARIABLE: task,
+            conventions.MODEL_VARIABLE: model.name, conventions.TASK_VARIABLE: task,
             conventions.ENVIRONMENT_VARIABLE: environment.name,
         })  # fmt: skip
 
@@ -188,7 +188,7 @@ def job(project: Project) -> Body:
         "stage": "model_deployment",
         "needs": needs("check", artifacts=False),
         "rules": [
-            rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+            rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
             rules.rule(
                 rules.PUSH, [conventions.SCHEDULES, project.ci.file, *(manifests if groups else ())]
             ),

@@ -47,7 +47,9 @@ def model_jobs(project: Project, model: Model, training: Training) -> Jobs:
 
 def _cooldown(model: Model) -> Body:
     alerted = " || ".join(flow.ALERTED)
-    task = f'(${rules.TASK_VARIABLE} == null || ${rules.TASK_VARIABLE} == "{rules.TRAIN}")'
+    task = (
+        f'(${conventions.TASK_VARIABLE} == null || ${conventions.TASK_VARIABLE} == "{rules.TRAIN}")'
+    )
     this = rules.is_(conventions.MODEL_VARIABLE, model.name)
     monitoring = model.monitoring
     at = monitoring.at("respond") if monitoring is not None else model.at("monitoring")
@@ -72,7 +74,7 @@ def _start(model: str) -> str:
     """Lines that start the pipeline which trains; `--form-string`, as an alert names no file."""
     variables = {
         conventions.MODEL_VARIABLE: model,
-        rules.TASK_VARIABLE: rules.TRAIN,
+        conventions.TASK_VARIABLE: rules.TRAIN,
         "MLOPS_RESPONSE": _ALERT,
         "MLOPS_RESPONSE_RUN": "$run",
     }

@@ -138,7 +138,7 @@ def _check() -> Body:
     body: Job = {
         "stage": "check",
         "rules": [
-            rules.never(f"${conventions.MODEL_VARIABLE} || ${rules.TASK_VARIABLE}"),
+            rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
             rules.rule(rules.MERGE_REQUEST),
             rules.rule(rules.PUSH),
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Traced, traced
-from mlopsc.project.conventions import decision
+from mlopsc.project.conventions import decision, spec_text
 from mlopsc.project.expectations import FRESHNESS_PARAMETER
 
 if TYPE_CHECKING:
@@ -59,12 +59,6 @@ class Suite:
                 *origins,
             )
         )
-
-
-def spec_text(path: Path) -> str:
-    """A spec path as a person writes it: `sources.flights.columns.distance`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(parts).lstrip(".")
 
 
 def suite(source: Source, identity: Identity) -> Body:
