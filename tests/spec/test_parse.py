@@ -234,3 +234,14 @@ def test_places_are_those_of_the_file() -> None:
 def test_every_code_has_a_meaning() -> None:
     named = {value for name, value in vars(codes).items() if name.isupper() and name != "MEANINGS"}
     assert named == set(codes.MEANINGS)
+
+
+def test_a_number_for_a_duration_is_asked_for_its_unit() -> None:
+    written = SMALLEST.replace(
+        "command: python src/train.py", "command: python src/train.py, window: 365"
+    )
+    with pytest.raises(Rejected) as rejected:
+        parse_spec(document(written))
+    (finding,) = rejected.value.findings
+    assert finding.code == "S002"
+    assert finding.help == "write its unit: 365s, 365m, 365h or 365d"

@@ -200,6 +200,8 @@ class _Mistakes:
         if value is None:
             return _filled(path, options)
         kinds: set[str] = {option.kind for option in options}
+        if type(value) is int and value > 0 and any("duration" in o.phrase for o in options):
+            return f"write its unit: {value}s, {value}m, {value}h or {value}d"
         if isinstance(value, bool | int | float | str):
             advice = _respelled_scalar(value, self._raw(path, value), kinds)
             if advice is not None:
