@@ -57,10 +57,12 @@ def compile_spec(source: Source) -> Compilation:
     """
     document: Document | None = None
     try:
-        document = read_yaml(source)  # text       → data with places
-        specs = compose(document).map(parse_spec)  # data       → what the user asked for
-        project = resolve(specs)  # the asking → the facts, names followed
-        findings = check(project)  # the facts  → what does not hold
+        # fmt: off
+        document = read_yaml(source)               # text       → data with places
+        specs = compose(document).map(parse_spec)  # data       → what the user asked for, by environment
+        project = resolve(specs)                   # the asking → the facts, names followed
+        findings = check(project)                  # the facts  → what does not hold
+        # fmt: on
         if any(finding.severity == "error" for finding in findings):
             raise Rejected(findings)
     except Rejected as rejected:
