@@ -211,3 +211,14 @@ def test_colour_is_for_terminals_alone(project: Path, capsys: Capture) -> None:
     (project / "mlops.yaml").write_text(WRONG)
     assert run(["compile"]) == 1
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_report_names_files_from_where_it_is_made(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge request knows files by their path from the repository's root, not from the spec."""
+    (project / "mlops.yaml").write_text(SPEC.replace("project:", "projet:"), "utf-8")
+    monkeypatch.chdir(project.parent)
+    assert run(["check", project.name, "--format", "gitlab"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert {item["location"]["path"] for item in report} == {f"{project.name}/mlops.yaml"}

@@ -63,8 +63,8 @@ def test_facts_have_the_shape_that_the_programs_read(name: str, facts: Any, tmp_
 
 def test_programs_are_copied_byte_for_byte() -> None:
     made = example("minimal")
-    assert set(programs.FILES) == {path.name for path in TEMPLATES.glob("*.py")}
-    for name in programs.FILES:
+    assert set(conventions.PROGRAM_FILES) == {path.name for path in TEMPLATES.glob("*.py")}
+    for name in conventions.PROGRAM_FILES:
         assert made[f"mlops/{name}"] == (TEMPLATES / name).read_text("utf-8")
 
 

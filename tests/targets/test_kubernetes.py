@@ -496,7 +496,7 @@ def _origins(body: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def test_every_decision_is_explained_and_every_explanation_used() -> None:
-    known = {*kubernetes.DECISIONS, *docker.DECISIONS, *alerting.DECISIONS, *conventions.DECISIONS}
+    known = {*kubernetes.DECISIONS, *docker.DECISIONS, *alerting.DECISIONS}
     used = set()
     for changes in VARIANTS.values():
         for draft in drafts(project(**changes)):

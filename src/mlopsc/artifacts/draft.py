@@ -19,7 +19,7 @@ class Traced:
     """A part of a draft, with the spec paths that decide it.
 
     A path the user did not write stands for the documented default of that key; a path that starts
-    with `DECISION` names an entry of `conventions.DECISIONS`: a choice of ours no key can change.
+    with `DECISION` names an entry of a target's `DECISIONS`: a choice of ours no key can change.
     """
 
     body: Body

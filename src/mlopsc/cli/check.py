@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -32,6 +33,7 @@ def command(spec: str, format_: str) -> int:
     \b
     Example: mlopsc check --format gitlab > gl-code-quality-report.json
     """  # noqa: D301 (click ends paragraphs at a real backspace)
+    from mlopsc.diagnostics.diagnostic import rooted
     from mlopsc.diagnostics.finding import Rejected
     from mlopsc.diagnostics.printers import summary
     from mlopsc.workspace.lock import read_lock
@@ -50,7 +52,9 @@ def command(spec: str, format_: str) -> int:
         found = stopped.diagnostics
     except Rejected as rejected:
         found = placed(rejected.findings)
-    show(found, format_)
+    # A merge request shows a report's files by their path from where it was made: the repository's root.
+    above = "" if os.path.isabs(place.root) else os.path.normpath(place.root)  # noqa: PTH117
+    show(found if format_ == "text" else rooted(found, above), format_)
     if format_ == "text":
         click.echo(summary(found) or "clean")
     return 1 if any(diagnostic.severity == "error" for diagnostic in found) else 0

@@ -31,6 +31,34 @@ def environment_variable(name: str) -> str:
     return name.upper()
 
 
+PROGRAM_FILES: Final = (
+    "batch.py",
+    "command.py",
+    "cooldown.py",
+    "dataset.py",
+    "facts.py",
+    "gate.py",
+    "joins.py",
+    "materialize.py",
+    "metrics.py",
+    "monitor.py",
+    "network.py",
+    "outcome.py",
+    "register.py",
+    "registry.py",
+    "reports.py",
+    "schedules.py",
+    "scoring.py",
+    "stores.py",
+    "tables.py",
+    "validate.py",
+)
+"""The programs and the parts they share, as they stand in `mlops/`."""
+
+PIPELINE_ONLY: Final = frozenset({"cooldown.py", "schedules.py", "validate.py"})
+"""Programs that only the pipeline runs; a pod needs none of them."""
+
+
 def spec_text(path: Path) -> str:
     """A spec path as a person writes it: `models.delay.features[0]`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
@@ -175,15 +203,7 @@ COULD_NOT_RUN: Final = 2
 
 # --- choices of ours that no key changes -------------------------------------------------------
 
-DECISION: Final = "decision"  # first step of a path that names an entry of DECISIONS
-
-DECISIONS: Final[dict[str, str]] = {
-    "generated": "every generated file says so on top, and where to change it",
-}
-"""Name → why. `decision("name")` is an origin for a line no key of the spec decides.
-
-Targets add theirs through their own `DECISIONS`; compiler.py knows all of them.
-"""
+DECISION: Final = "decision"  # first step of a path that names an entry of a target's DECISIONS
 
 
 def decision(name: str) -> Path:

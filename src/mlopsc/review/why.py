@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.trace import causes_of
 from mlopsc.diagnostics.lines import split_lines
-from mlopsc.project.conventions import DECISION, DECISIONS
+from mlopsc.project.conventions import DECISION
 from mlopsc.review.keys import key
 from mlopsc.targets import TARGETS
 
@@ -74,7 +74,7 @@ def reason_of(decision: str) -> str:
     Raises:
         KeyError: no target explains it; a test sees to it that none is missing.
     """
-    for table in (DECISIONS, *(target.DECISIONS for target in TARGETS)):
-        if decision in table:
-            return table[decision]
+    for target in TARGETS:
+        if decision in target.DECISIONS:
+            return target.DECISIONS[decision]
     raise KeyError(decision)

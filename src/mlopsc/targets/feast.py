@@ -38,7 +38,6 @@ DECISIONS: Final = {
     "feast.addresses": "addresses come from the environment, so that one file serves a laptop and a cluster",
     "feast.offline_store": "training reads features where the sources of the views are",
     "feast.import": "the user's functions are imported from the project's root, in every job alike",
-    "feast.types": "Feast's type of a column's type",
 }
 
 _TYPES: Final[dict[ColumnType, str]] = {

@@ -61,28 +61,6 @@ DECISIONS: Final[dict[str, str]] = {
 }
 
 FORMAT: Final = 1
-FILES: Final = (
-    "batch.py",
-    "command.py",
-    "cooldown.py",
-    "dataset.py",
-    "facts.py",
-    "gate.py",
-    "joins.py",
-    "materialize.py",
-    "metrics.py",
-    "monitor.py",
-    "network.py",
-    "outcome.py",
-    "register.py",
-    "registry.py",
-    "reports.py",
-    "schedules.py",
-    "scoring.py",
-    "stores.py",
-    "tables.py",
-    "validate.py",
-)
 SLICE_ROWS: Final = 100
 MONTHLY_BUDGET: Final = 4
 LABEL_TOLERANCE: Final = 24 * 60 * 60  # seconds
@@ -120,7 +98,7 @@ Fields = dict[str, Body]
 def emit(project: Project) -> Iterator[Draft]:
     """Programs, requirements, and a facts file for each model and each table."""
     constant = decision("programs_constant")
-    for file in FILES:
+    for file in conventions.PROGRAM_FILES:
         yield CopyDraft(f"{conventions.PROGRAMS}/{file}", constant, f"programs/{file}")
     yield TextDraft(
         conventions.PROGRAM_REQUIREMENTS,

@@ -59,9 +59,6 @@ _TABLE: Final = (
 )
 
 
-FASTEST_FACTOR: Final = _TABLE[0].factor
-
-
 def burns(window: Seconds) -> tuple[Burn, ...]:
     """The table for a promise over `window`: windows keep their proportion to it."""
     return tuple(

@@ -24,24 +24,8 @@ if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Model, Project
 
-PROGRAM_FILES: Final = (
-    "batch.py",
-    "command.py",
-    "dataset.py",
-    "facts.py",
-    "gate.py",
-    "joins.py",
-    "materialize.py",
-    "metrics.py",
-    "monitor.py",
-    "network.py",
-    "outcome.py",
-    "register.py",
-    "registry.py",
-    "reports.py",
-    "scoring.py",
-    "stores.py",
-    "tables.py",
+PROGRAM_FILES: Final = tuple(
+    file for file in conventions.PROGRAM_FILES if file not in conventions.PIPELINE_ONLY
 )
 """The programs that run as jobs, and the parts they share."""
 
