@@ -54,9 +54,10 @@ def copied(name: str, to: Path, *, outputs: bool) -> Path:
             "LC_ALL": "C.UTF-8",
             "TZ": "America/New_York",
             "PYTHONUTF8": "1",
+            "PYTHONDEVMODE": "1",  # where a value that is changed after all is an error: see frozen.py
         },
     ],
-    ids=["C", "UTF-8"],
+    ids=["C", "UTF-8, development mode"],
 )
 def test_compiles_to_the_committed_bytes(
     name: str, environment: dict[str, str], tmp_path: Path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.render import render
 from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
 from mlopsc.diagnostics.finding import Rejected
+from mlopsc.frozen import frozen
 from mlopsc.project.resolve import resolve
 from mlopsc.rules import check
 from mlopsc.source.compose import compose
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlopsc.source.document import Document, Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compilation:
     """What a spec compiles to, and what is worth saying about it."""
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hatch_build
 from mlopsc import resources
 from mlopsc.artifacts.draft import Artifact, CopyDraft, TextDraft
 from mlopsc.artifacts.literals import (
@@ -23,7 +24,7 @@ from mlopsc.artifacts.literals import (
     toml_value,
 )
 from mlopsc.artifacts.render import HEADER, render
-from mlopsc.artifacts.templates import render_string, template_environment
+from mlopsc.artifacts.templates import compiled_folder, template_environment
 from mlopsc.artifacts.trace import causes_of
 
 if TYPE_CHECKING:
@@ -222,8 +223,14 @@ def test_markdown_is_only_text() -> None:
     assert markdown("a | *b* [c](d)\n# <e>") == "a \\| \\*b\\* \\[c\\]\\(d\\) \\# \\<e\\>"
 
 
-def test_a_short_template_needs_no_file() -> None:
-    assert (
-        render_string("{{ a | sh }} {{ b | toml }}", {"a": "x y", "b": [1, "z"]})
-        == "'x y' [1, \"z\"]"
-    )
+def test_a_wheel_renders_from_its_compiled_templates(templates: Path) -> None:
+    (templates / "greeting.txt.j2").write_text("{% include 'name.j2' %}!\n", encoding="utf-8")
+    (templates / "name.j2").write_text("hello {{ name | sh }}", encoding="utf-8")
+    compiled = templates.parent / compiled_folder()
+    compiled.mkdir(parents=True)
+    hatch_build.compile_templates(templates, compiled)
+    for source in templates.iterdir():
+        source.unlink()
+    template_environment.cache_clear()
+    draft = TextDraft("greeting.txt", ("project",), "greeting.txt.j2", {"name": "a b"})
+    assert render(draft, "test").text == "hello 'a b'!\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +16,7 @@ Body: TypeAlias = "bool | int | float | str | Sequence[Body] | Mapping[str, Body
 """Plain data for the YAML and JSON writers, any part of it wrapped in `Traced`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traced:
     """A part of a draft, with the spec paths that decide it.
 
@@ -31,7 +33,7 @@ def traced(body: Body, *origins: Path) -> Traced:
     return Traced(body, origins)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YamlDraft:
     """A YAML file; one document. `origin` answers for every line no `Traced` part speaks for."""
 
@@ -41,7 +43,7 @@ class YamlDraft:
     comment: str = ""  # further header lines for the reader, without `#`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JsonDraft:
     """A JSON file, two-space indented."""
 
@@ -50,7 +52,7 @@ class JsonDraft:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDraft:
     """A file in another language, rendered from `template` (a path under templates/).
 
@@ -64,7 +66,7 @@ class TextDraft:
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CopyDraft:
     """A constant file, copied byte for byte from templates/ (a program, a runbook page)."""
 
@@ -76,7 +78,7 @@ class CopyDraft:
 Draft: TypeAlias = YamlDraft | JsonDraft | TextDraft | CopyDraft
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """Lines `first` to `last` (from 1, inclusive) of an artifact, and the spec paths behind them."""
 
@@ -85,7 +87,7 @@ class Cause:
     origins: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Artifact:
     r"""A file as it will stand on disk.
 

@@ -15,7 +15,7 @@ _PLAIN: Final = re.compile(
     r"""
     (?! \.\.\. )                                       # `... ` ends a document
     (?: [A-Za-z0-9_/.$(] | [^\x00-\xbf\s] | -{1,2}[A-Za-z] )
-    (?: [^\s:\#\x00-\x1f\x7f-\xa0] | : (?=[^\s]) | (?<!\s)\# | [ ](?=[^\s\#]) )*
+    (?: [^\s:\#\x00-\x1f\x7f-\xa0]++ | : (?=[^\s]) | (?<!\s)\# | [ ](?=[^\s\#]) )*+
     \Z
     """,
     re.VERBOSE,
@@ -26,6 +26,8 @@ _WORDS: Final = frozenset(
     {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<", "---", "..."}
     | {".inf", ".nan", "inf", "nan", "infinity"}
 )
+_LONGEST_WORD: Final = max(map(len, _WORDS))
+_NUMBERS_BEGIN: Final = frozenset("+-.0123456789eE_")
 _NUMERIC: Final = re.compile(
     r"""
     [-+]? (?:
@@ -75,7 +77,8 @@ SCALARS: Final = _Scalars()
 
 
 def _written(text: str) -> str:
-    if _PLAIN.match(text) and ESCAPED.search(text) is None and not ambiguous(text):
+    # Most strings of most outputs end here; ASCII that is plain holds nothing to escape.
+    if _PLAIN.match(text) and (text.isascii() or not ESCAPED.search(text)) and not ambiguous(text):
         return text
     if ESCAPED.search(text) is None and ('"' in text or "\\" in text):
         return "'" + text.replace("'", "''") + "'"
@@ -84,7 +87,11 @@ def _written(text: str) -> str:
 
 def ambiguous(text: str) -> bool:
     """Whether some YAML reader takes the plain `text` for something other than this string."""
-    if text.lower() in _WORDS or _NUMERIC.match(text) is not None:
+    if len(text) <= _LONGEST_WORD and text.lower() in _WORDS:
+        return True
+    if text[:1] not in _NUMBERS_BEGIN:
+        return False
+    if _NUMERIC.match(text) is not None:
         return True
     # Go's readers drop every underscore before they look: `0_x1` is one there.
     return "_" in text and _NUMERIC.match(text.replace("_", "")) is not None

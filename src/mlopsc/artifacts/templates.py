@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlopsc.artifacts.draft import Cause, TextDraft
 from mlopsc.artifacts.literals import markdown, one_line, python_literal, shell_word, toml_value
-from mlopsc.resources import read_text
+from mlopsc.resources import read_text, resource_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jinja2 import Environment
 
     from mlopsc.diagnostics.finding import Path
@@ -48,18 +46,18 @@ def write_text(draft: TextDraft, header: str) -> tuple[str, tuple[Cause, ...]]:
     return marks.removed_from(text, draft.origin)
 
 
-def render_string(template: str, context: Mapping[str, Any]) -> str:
-    """A short template given as text; the same filters, no causes."""
-    return template_environment().from_string(template).render(context)
-
-
 @cache
 def template_environment() -> Environment:
     """The environment, made once: its templates stay compiled for the next draft."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, FunctionLoader, ModuleLoader, StrictUndefined
 
     environment = Environment(
-        loader=FunctionLoader(lambda name: read_text(f"templates/{name}")),
+        loader=ChoiceLoader(
+            [
+                ModuleLoader(resource_path(compiled_folder())),
+                FunctionLoader(lambda name: read_text(f"templates/{name}")),
+            ]
+        ),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -68,6 +66,13 @@ def template_environment() -> Environment:
     )
     environment.filters.update(_FILTERS)
     return environment
+
+
+def compiled_folder() -> str:
+    """Where a wheel holds the templates compiled: code of one release of Jinja runs under no other."""
+    from jinja2 import __version__
+
+    return f"compiled/{__version__}"
 
 
 class _Marks:

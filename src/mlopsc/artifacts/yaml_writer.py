@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY: Final = 1000
 """A key's colon must follow within 1,024 characters (YAML 1.2.2, 7.4.2); longer ones need `?`."""
+_SHORT_KEY: Final = 100
+"""Shorter than the longest, however much of it is escaped."""
 _BLANK_LINE: Final = re.compile(r"^[ \t]+$", re.MULTILINE)
 
 
@@ -66,14 +68,10 @@ class _Writer:
         text = self._text
         for key, value in body.items():
             kind = type(value)
-            if kind is Traced:
+            if kind is str and type(key) is str and len(key) < _SHORT_KEY and "\n" not in value:
+                text.append(f"{lead}{SCALARS[key]}: {SCALARS[value]}")  # most lines there are
+            elif kind is Traced:
                 self._traced_entry(key, value, pad, lead)
-            elif kind is str and "\n" not in value:
-                written = SCALARS[key] if type(key) is str else self._key(key)
-                if len(written) > _LONGEST_KEY:
-                    self._entry(key, value, pad, lead)
-                else:
-                    text.append(f"{lead}{written}: {SCALARS[value]}")
             else:
                 self._entry(key, value, pad, lead)
             lead = pad
@@ -87,15 +85,17 @@ class _Writer:
         self._lines.close(opened)
 
     def _entry(self, key: Any, value: Any, pad: str, lead: str) -> None:
-        written = self._key(key)
+        written = SCALARS[key] if type(key) is str else self._key(key)
         if len(written) > _LONGEST_KEY:
             self._text.append(f"{lead}? {written}")
             written, lead = "", pad
         value = plain(value)
-        if value and type(value) is dict:
+        kind = type(value)
+        if kind is dict and value:
             self._text.append(f"{lead}{written}:")
-            self._mapping(value, pad + "  ", pad + "  ")
-        elif value and type(value) is list:
+            inner = pad + "  "
+            self._mapping(value, inner, inner)
+        elif kind is list and value:
             self._text.append(f"{lead}{written}:")
             self._sequence(value, pad, pad)
         else:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, get_args
 
 from mlopsc.authoring.refusal import UnusableError
 from mlopsc.authoring.words import is_name, is_printable, name_from, quoted, shown
+from mlopsc.frozen import frozen
 from mlopsc.spec.vocabulary import PROJECT_PATH, Task
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _TIMES: Final = ("event_timestamp", "timestamp", "event_time", "time", "datetime
 _MOST_LISTED: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choices:
     """The answers.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mlopsc.authoring.refusal import UnusableError
 from mlopsc.authoring.words import quoted
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.spec.vocabulary import ColumnType
@@ -23,7 +23,7 @@ MOST_UNIQUE: Final = 100_000
 """Different values that are compared to see whether any occurs twice; bounds the memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ColumnFacts:
     """A column as the data shows it.
 
@@ -60,7 +60,7 @@ class ColumnFacts:
         return self.type in ("int32", "int64")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableFacts:
     """A table as its file shows it, or as somebody described it.
 

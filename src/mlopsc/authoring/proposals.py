@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.authoring.facts import MOST_VALUES
 from mlopsc.authoring.words import is_printable, name_from, number, rough, scalar
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.authoring.facts import ColumnFacts, Value
@@ -56,7 +57,7 @@ def percentage(share: float) -> str:
     return f"{share * 100:.6g}%"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proposal:
     """What stands in a column's comment.
 

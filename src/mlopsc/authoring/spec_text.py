@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.authoring.choices import Choices, check_choices
 from mlopsc.authoring.proposals import null_bound, percentage, propose
 from mlopsc.authoring.refusal import UnusableError
 from mlopsc.authoring.words import name_from, quoted, scalar
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ _GATES: Final = {
 _FIRST_BOUND: Final = "0.1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """A column's line.
 

@@ -8,13 +8,13 @@ import secrets
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final, cast
 
 import click
 
 from mlopsc.authoring.refusal import UnusableError
 from mlopsc.diagnostics.snippet import shown
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,7 +87,7 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Flags:
     """What the command line says; `folder` is where the spec will stand."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
 from mlopsc.diagnostics.finding import Finding, Rejected
+from mlopsc.frozen import frozen
 from mlopsc.project.conventions import SPEC_FILE
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Stopped(Exception):
         self.diagnostics = tuple(diagnostics)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a project is: its folder, and the spec's name in it."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from mlopsc.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Code:
     """What a code stands for.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from mlopsc.diagnostics.finding import Finding, Path, Place, Severity
 from mlopsc.diagnostics.lines import split_lines
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ class Located(Protocol):
         """The place of `path` or of the nearest node above it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlacedNote:
     """A note; with a place it reads as one sentence: `MESSAGE at FILE:LINE:COLUMN`."""
 
@@ -31,7 +32,7 @@ class PlacedNote:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnostic:
     """A finding as it is shown. `source` is the line at `place`; None if its text is unknown."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from mlopsc.frozen import frozen
 
 Path = tuple[str | int, ...]
 """Where a value stands in a spec, as keys and list positions: `("models", "churn", "target")`."""
@@ -12,7 +13,7 @@ Severity = Literal["error", "warning", "info"]
 """error: nothing is written. warning: it works, and will hurt. info: the next rung, worth knowing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A stretch of one line in a file; line and column count from 1, `end` is exclusive.
 
@@ -25,7 +26,7 @@ class Place:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """A second place or thought that belongs to a finding: where the other definition stands."""
 
@@ -34,7 +35,7 @@ class Note:
     on_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that is wrong, at a path (or, while there is no tree yet, at a place).
 

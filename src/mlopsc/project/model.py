@@ -7,8 +7,9 @@ it, whether the user wrote that key or a default stands in. Durations are whole 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
@@ -26,7 +27,7 @@ Response = Literal["alert", "retrain", "rollback"]
 Tier = Literal["production", "staging", "testing", "development", "other"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """A part of the project and the spec path it comes from."""
 
@@ -37,7 +38,7 @@ class Node:
         return (*self.origin, *keys)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule(Node):
     """When something runs, as a five-field cron line in the project's time zone.
 
@@ -49,7 +50,7 @@ class Schedule(Node):
     every: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecretRef(Node):
     """A use of `{secret: NAME}`; `variable` is the environment variable that carries it."""
 
@@ -57,7 +58,7 @@ class SecretRef(Node):
     variable: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secret(Node):
     """A secret's name and where its value lives (`path` and `key` in the team's store)."""
 
@@ -66,7 +67,7 @@ class Secret(Node):
     key: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Platform(Node):
     """One word a role; a role's word decides which target speaks for it."""
 
@@ -87,14 +88,14 @@ class Platform(Node):
     gitops: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connection(Node):
     """A service that needs a connection string: from a secret."""
 
     secret: SecretRef
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FeastService(Node):
     """Feast's registry address and online store; both may be left to the environment."""
 
@@ -103,7 +104,7 @@ class FeastService(Node):
     connection: SecretRef | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KafkaService(Node):
     """Where Kafka's brokers answer."""
 
@@ -111,7 +112,7 @@ class KafkaService(Node):
     cluster: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services(Node):
     """Where the systems answer. None: the spec does not name one, and nothing that needs it is made."""
 
@@ -124,7 +125,7 @@ class Services(Node):
     connections: dict[str, Connection]  # by source kind: postgres, snowflake, redshift, …
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image(Node):
     """A container image that CI builds.
 
@@ -140,7 +141,7 @@ class Image(Node):
     reference: str | None  # None while the spec names no registry: nothing can be pushed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageRef(Node):
     """A use of an image: one of ours, or a full reference to somebody's."""
 
@@ -148,7 +149,7 @@ class ImageRef(Node):
     reference: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column(Node):
     """A column, described once: its suite, view, drift report and card follow from this."""
 
@@ -173,7 +174,7 @@ class Column(Node):
         return self.at("type") if described else self.origin
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Topic(Node):
     """The stream of a source: the same rows, as they happen."""
 
@@ -183,7 +184,7 @@ class Topic(Node):
     retention: Seconds | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rows(Node):
     """Expectations about whole tables."""
 
@@ -192,7 +193,7 @@ class Rows(Node):
     unique: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Build(Node):
     """Who makes a source's rows."""
 
@@ -202,7 +203,7 @@ class Build(Node):
     sources: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expectation(Node):
     """A Great Expectations expectation by its own name, as the user wrote it."""
 
@@ -211,7 +212,7 @@ class Expectation(Node):
     severity: Severity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source(Node):
     """Where rows are, and the one place a column is described.
 
@@ -244,7 +245,7 @@ class Source(Node):
         return tuple(column for column in self.columns if column.entity)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entity(Node):
     """What a key column identifies; one join key and one type everywhere."""
 
@@ -253,7 +254,7 @@ class Entity(Node):
     type: ColumnType
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View(Node):
     """A feature view: joined to examples as of their timestamp, looked up by key when serving."""
 
@@ -267,7 +268,7 @@ class View(Node):
     description: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldRef(Node):
     """`owner:field`: a column of a view or of a source."""
 
@@ -275,7 +276,7 @@ class FieldRef(Node):
     column: Column
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OnDemandView(Node):
     """Features computed by the user's function, the same in training and in serving."""
 
@@ -288,7 +289,7 @@ class OnDemandView(Node):
     description: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Feature(Node):
     """One input column of a model, and where it comes from.
 
@@ -301,7 +302,7 @@ class Feature(Node):
     owner: View | OnDemandView | Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resources(Node):
     """Requests and limits of one container, as Kubernetes quantities."""
 
@@ -311,7 +312,7 @@ class Resources(Node):
     limits: dict[str, str]  # cpu, memory: only where the user set them apart from the requests
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Split(Node):
     """How examples are cut: all durations (by time, test last) or all shares (drawn by key)."""
 
@@ -320,7 +321,7 @@ class Split(Node):
     test: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Training(Node):
     """How a model is trained: the user's command between our dataset and our gate."""
 
@@ -339,7 +340,7 @@ class Training(Node):
     timeout: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bound(Node):
     """What a number must keep to.
 
@@ -357,7 +358,7 @@ class Bound(Node):
     severity: Severity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueryBound(Node):
     """A bound on a PromQL query of the user's own."""
 
@@ -365,7 +366,7 @@ class QueryBound(Node):
     bound: Bound
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fairness(Node):
     """Bounds on differences between the groups of one column."""
 
@@ -373,7 +374,7 @@ class Fairness(Node):
     bounds: tuple[Bound, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evaluation(Node):
     """The gate, on the test split."""
 
@@ -382,7 +383,7 @@ class Evaluation(Node):
     fairness: tuple[Fairness, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replicas(Node):
     """How many pods; equal numbers mean no autoscaler."""
 
@@ -390,7 +391,7 @@ class Replicas(Node):
     maximum: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Autoscale(Node):
     """Target utilization of the requests, as a share; None: not scaled by it."""
 
@@ -398,7 +399,7 @@ class Autoscale(Node):
     memory: Share | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slo(Node):
     """What callers are promised, over `window`.
 
@@ -410,7 +411,7 @@ class Slo(Node):
     window: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuntimeMetrics(Node):
     """What a serving runtime exposes to Prometheus.
 
@@ -439,7 +440,7 @@ class RuntimeMetrics(Node):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Serving(Node):
     """A model behind an address."""
 
@@ -459,7 +460,7 @@ class Serving(Node):
     env: dict[str, str | SecretRef]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch(Node):
     """Scoring a whole table on a schedule."""
 
@@ -469,7 +470,7 @@ class Batch(Node):
     resources: Resources
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drift(Node):
     """When a column counts as drifted, and how many may.
 
@@ -482,7 +483,7 @@ class Drift(Node):
     share: Bound
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Monitoring(Node):
     """What is looked at while a model runs.
 
@@ -502,7 +503,7 @@ class Monitoring(Node):
     resources: Resources
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Governance(Node):
     """Who answers for a model and what it may be used for."""
 
@@ -513,7 +514,7 @@ class Governance(Node):
     not_for: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target(Node):
     """What a model predicts. Its source's rows are the examples."""
 
@@ -521,7 +522,7 @@ class Target(Node):
     column: Column
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Model(Node):
     """A model: trained here or brought, gated, served, watched."""
 
@@ -567,7 +568,7 @@ class Model(Node):
         return bool(self.views or self.on_demand_views)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Channel(Node):
     """Where people are told: exactly one kind of receiver."""
 
@@ -577,7 +578,7 @@ class Channel(Node):
     settings: dict[str, str]  # channel, to, from, smarthost, url: what the kind needs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alerts(Node):
     """Who hears of what."""
 
@@ -586,7 +587,7 @@ class Alerts(Node):
     rules: tuple[QueryBound, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ci(Node):
     """How GitLab runs it."""
 
@@ -595,7 +596,7 @@ class Ci(Node):
     trigger: SecretRef | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Environment(Node):
     """One place the system runs in, and the system as it is there.
 
@@ -626,7 +627,7 @@ class Environment(Node):
         return model.name in self.versions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Project(Node):
     """A whole project. The chapters stand here as they are before an environment changes them."""
 

@@ -10,9 +10,10 @@ documented, or that it was seen running.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from mlopsc.frozen import frozen
 from mlopsc.project.model import RuntimeMetrics
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 CUSTOM: Final = "custom"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Health:
     """HTTP paths of the serving port that answer 200.
 
@@ -36,7 +37,7 @@ class Health:
     liveness: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exposed:
     """The metrics of a runtime, before they are about one model; fields as in `RuntimeMetrics`.
 
@@ -64,7 +65,7 @@ class Exposed:
     buckets: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runtime:
     """A program that serves a model.
 

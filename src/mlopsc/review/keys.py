@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mlopsc.frozen import frozen
 from mlopsc.resources import read_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A key of the language."""
 

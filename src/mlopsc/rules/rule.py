@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from mlopsc.diagnostics.finding import Finding, Note, Path, Severity
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlopsc.project.model import Project
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A place for a hit: the key of the mapping at `path`, for what is wrong with all of it.
 
@@ -30,7 +30,7 @@ Hit: TypeAlias = (
 """What a rule yields: message, place, and what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A code, how grave it is, its one-line title, and the function that looks for it."""
 
@@ -60,7 +60,7 @@ def rule(
     return label
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Need:
     """Something in the spec that asks for what is missing: who it is, and where it stands."""
 

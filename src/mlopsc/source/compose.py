@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ IMPLIED_ENVIRONMENT = "production"
 """The environment of a spec that names none, so that paths do not move when it names one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Composed(Generic[T]):
     """A value before any environment changes it, and as it is in each, in order of promotion."""
 

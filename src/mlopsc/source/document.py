@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path, Place
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One file's text, by the name people know it by (relative to the spec's folder, with `/`)."""
 
@@ -19,7 +20,7 @@ class Source:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """Plain data and, for each path in it, the place of its value and of its key.
 

@@ -9,10 +9,11 @@ where PyYAML has no libyaml, share the fragments matched below or get the genera
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.diagnostics.finding import Finding, Note, Place
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def explain(error: MarkedYAMLError, name: str, lines: list[str]) -> Finding:
     return _other(broken)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Broken:
     """Where the parser gave up (`line`, `column`) and what it was reading (`start`); all from 0."""
 

@@ -26,6 +26,7 @@ from yaml.events import (
 
 from mlopsc.diagnostics.finding import Finding, Path, Place, Rejected
 from mlopsc.diagnostics.lines import split_lines
+from mlopsc.frozen import frozen
 from mlopsc.source import refusals
 from mlopsc.source.characters import check_characters
 from mlopsc.source.document import Data, Document, Source
@@ -86,7 +87,7 @@ class _Anchor:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Merged:
     """A mapping named by `<<`, and the path its places stand under."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.diagnostics.finding import Finding
+from mlopsc.frozen import frozen
 from mlopsc.spec import codes
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlopsc.spec.patterns import Pattern
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotBuilt:
     """A key that is refused, or taken with some values only.
 

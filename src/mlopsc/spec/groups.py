@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.diagnostics.finding import Finding, Note
+from mlopsc.frozen import frozen
 from mlopsc.spec import codes
 from mlopsc.spec.vocabulary import CHANNEL_KINDS, SOURCE_KINDS
 
@@ -23,7 +23,7 @@ def listed(words: tuple[str, ...], joint: str = "or") -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {joint} {quoted[-1]}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OneOf:
     """Of `members`, exactly one is written.
 
@@ -64,7 +64,7 @@ class OneOf:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SomeOf:
     """Of `members`, at least one is written."""
 
@@ -84,7 +84,7 @@ class SomeOf:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Beside:
     """What a key asks for beside it, and what it does not go with.
 
@@ -130,7 +130,7 @@ class Beside:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Misplaced:
     """A key that the shape of its mapping knows, and that means nothing at this path."""
 

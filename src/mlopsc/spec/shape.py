@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from types import UnionType
 from typing import (
@@ -16,6 +16,7 @@ from typing import (
     get_type_hints,
 )
 
+from mlopsc.frozen import frozen
 from mlopsc.spec.words import Phrase
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Kind = Literal["chapter", "map", "list", "choice", "word", "text", "int", "float", "bool", "any"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """What may be written at one place.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Finding, Path
     from mlopsc.spec.root import Spec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """One validation's result.
 

@@ -1,15 +1,15 @@
 """Scalars of the language: each a type, its pattern or bounds, and a phrase for people."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import Field, GetCoreSchemaHandler, Strict
 from pydantic_core import CoreSchema
 
+from mlopsc.frozen import frozen
 from mlopsc.spec import vocabulary as v
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Phrase:
     """What a value has to be, for a person: completes "must be …"."""
 

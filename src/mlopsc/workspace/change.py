@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Finding
@@ -20,7 +21,7 @@ blocked: the path cannot be written or looked at. These three have a finding, an
 WRITES: Final = frozenset({"create", "update", "delete"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What a compile means for one path.
 
@@ -43,7 +44,7 @@ class Change:
     in_the_way: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """Everything a compile would do to the work tree.
 

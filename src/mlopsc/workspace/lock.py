@@ -6,11 +6,12 @@ line names the hash that will be. Whenever a run ends before its time, each file
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from mlopsc import __version__
 from mlopsc.diagnostics.finding import Rejected
+from mlopsc.frozen import frozen
 from mlopsc.workspace.codes import about
 from mlopsc.workspace.files import SIZE_LIMIT
 from mlopsc.workspace.paths import LOCK_FILE, is_usable
@@ -25,7 +26,7 @@ HEXADECIMAL: Final = frozenset("0123456789abcdef")
 CONFLICT: Final = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lock:
     """What the lock says.
 

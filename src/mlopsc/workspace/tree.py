@@ -6,10 +6,10 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
+from mlopsc.frozen import frozen
 from mlopsc.workspace.paths import split
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Signature = tuple[int, int, int]
 """Inode, size and time of change in nanoseconds: equal as long as nobody wrote to the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What stands at a path: for a file also its content and its signature."""
 

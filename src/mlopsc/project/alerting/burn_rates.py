@@ -8,8 +8,9 @@ alert soon after the burning ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.project.model import Seconds, Severity, Share
@@ -23,7 +24,7 @@ MINIMUM_FAILURES: Final = 3
 """Fewer failed requests in the long window tell nobody: where traffic is thin, one is any ratio."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Burn:
     """One line of the table.
 
@@ -44,7 +45,7 @@ class Burn:
         return self.factor * (1 - objective)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Line:
     name: str
     factor: float

@@ -6,9 +6,9 @@ identity, and its threshold can be tested without knowing what the query means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from mlopsc.frozen import frozen
 from mlopsc.project.alerting.presence import HOLD
 from mlopsc.project.alerting.promql import duration, equals, number, selector
 from mlopsc.project.alerting.rules import Alert, Group, Labels, Limits, Presence, Recording, Rule
@@ -61,7 +61,7 @@ def own_rules(alerts: Alerts, identity: Labels) -> Iterator[Group]:
     yield Group("project-rules", tuple(rules), alerts.at("rules"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Watched:
     """A query of the user's, and the words its rules are made with."""
 

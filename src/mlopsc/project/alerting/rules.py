@@ -7,8 +7,10 @@ rule and its test share nothing but the facts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 Labels: TypeAlias = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """A gauge that must stay within bounds; one series is enough to watch."""
 
@@ -28,7 +30,7 @@ class Limits:
     maximum: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Age:
     """A gauge that holds a moment in Unix time, which must not be longer ago than `limit`."""
 
@@ -37,7 +39,7 @@ class Age:
     limit: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Presence:
     """Series that must be there.
 
@@ -54,7 +56,7 @@ class Presence:
     memory: Seconds | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Indicator:
     """What an objective counts: bad events of all events.
 
@@ -84,7 +86,7 @@ class Indicator:
         return f"model:{self.recording}:increase{window}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Burning:
     """An error budget that burns faster than a line of the table allows."""
 
@@ -95,7 +97,7 @@ class Burning:
 Watch: TypeAlias = Limits | Age | Presence | Burning
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recording:
     """A recording rule: `record` is level:metric:operations."""
 
@@ -105,7 +107,7 @@ class Recording:
     origins: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alert:
     """An alerting rule.
 
@@ -131,7 +133,7 @@ class Alert:
 Rule: TypeAlias = Recording | Alert
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """Rules that Prometheus evaluates one after the other, at one moment."""
 
@@ -140,7 +142,7 @@ class Group:
     origin: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleSet:
     """All rules of one file.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlopsc.frozen import frozen
 from mlopsc.project.drift import USUAL_METHOD, usual_threshold
 from mlopsc.project.model import (
     Autoscale,
@@ -52,7 +52,7 @@ ROLES = tuple(name for name in Platform.__dataclass_fields__ if name != "origin"
 """The roles that targets read; see `spec/platform.py` for the words of each."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Names:
     """What a model may refer to."""
 

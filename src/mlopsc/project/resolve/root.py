@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlopsc.frozen import frozen
 from mlopsc.project.conventions import dns
 from mlopsc.project.model import (
     Alerts,
@@ -52,7 +52,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 _TIERS: tuple[Tier, ...] = ("production", "staging", "testing", "development")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Chapters:
     """What one spec's chapters mean, before they are put into environments."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import TextDraft
+from mlopsc.frozen import frozen
 from mlopsc.project import conventions
 from mlopsc.targets.gitlab import flow
 from mlopsc.targets.gitlab.runtime import is_local
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PATH = ".gitlab/CODEOWNERS"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """A heading with owners, and the patterns they own."""
 

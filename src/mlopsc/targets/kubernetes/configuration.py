@@ -8,10 +8,11 @@ ConfigMaps: what is deployed, cleaned up or stopped for one model never touches 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, Draft, YamlDraft, traced
+from mlopsc.frozen import frozen
 from mlopsc.project import conventions
 from mlopsc.project.containers import KUBERNETES
 from mlopsc.project.conventions import decision
@@ -37,7 +38,7 @@ Files = dict[str, str]
 """Keys of a ConfigMap, and the paths below its folder they are read from and mounted at."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folder:
     """A folder of the project whose files become ConfigMaps, one a model.
 

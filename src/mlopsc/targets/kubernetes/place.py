@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import Body, YamlDraft, traced
+from mlopsc.frozen import frozen
 from mlopsc.project import conventions
 from mlopsc.project.containers import KUBERNETES
 from mlopsc.project.conventions import decision
@@ -25,7 +25,7 @@ Fields = dict[str, Body]
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A model as it is in one environment."""
 

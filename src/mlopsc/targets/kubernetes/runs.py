@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import Body, Draft, traced
+from mlopsc.frozen import frozen
 from mlopsc.project import containers
 from mlopsc.project.conventions import FAILED, decision
 from mlopsc.targets.kubernetes import pods
@@ -24,7 +24,7 @@ HOUR: Seconds = 3600
 DAY: Seconds = 86400
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One container; all but the last of a run go before it, one after the other."""
 
@@ -36,7 +36,7 @@ class Step:
     mounts: tuple[Body, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """What runs to completion.
 
