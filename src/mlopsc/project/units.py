@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from zlib import crc32
 
 SECOND = 1
@@ -109,8 +110,9 @@ def longest_gap(cron: str) -> int:
     return max(within, overnight + (apart - 1) * 24 * 60) * MINUTE
 
 
+@cache
 def _running_days(
-    days: set[int], months: set[int], weekdays: set[int], *, either: bool
+    days: frozenset[int], months: frozenset[int], weekdays: frozenset[int], *, either: bool
 ) -> list[int]:
     """The days that match, counted from a first of January, over a leap cycle of 1461 days.
 
@@ -128,11 +130,13 @@ def _running_days(
     return running
 
 
-def _fields(cron: str) -> tuple[set[int], ...]:
+def _fields(cron: str) -> tuple[frozenset[int], ...]:
     parts = cron.split()
     if len(parts) != len(_FIELDS):
         raise BadSchedule(f"a cron line has five fields, this one has {len(parts)}")
-    return tuple(_expand(part, *field) for part, field in zip(parts, _FIELDS, strict=True))
+    return tuple(
+        frozenset(_expand(part, *field)) for part, field in zip(parts, _FIELDS, strict=True)
+    )
 
 
 def _expand(text: str, what: str, low: int, high: int) -> set[int]:

@@ -16,7 +16,7 @@ from mlopsc.project.expectations import FRESHNESS_PARAMETER, checkpoint_name, va
 from mlopsc.project.model import OnDemandView, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mlopsc.artifacts.draft import Draft
     from mlopsc.diagnostics.finding import Path
@@ -106,12 +106,17 @@ def emit(project: Project) -> Iterator[Draft]:
         "programs/requirements.txt.j2",
         {"packages": tuple(_packages(project))},
     )
+    readers: dict[str, list[Model]] = {}
     for model in project.models:
+        for name in dict.fromkeys(source.name for source in _read(model)):
+            readers.setdefault(name, []).append(model)
         yield JsonDraft(conventions.model_facts(model.name), model.origin, _model(project, model))
     for source in project.sources:
         if source.kind is not None:
             path = conventions.source_facts(source.name)
-            yield JsonDraft(path, source.origin, _source(project, source))
+            yield JsonDraft(
+                path, source.origin, _source(project, source, readers.get(source.name, []))
+            )
 
 
 # --- packages -----------------------------------------------------------------------------------
@@ -398,7 +403,7 @@ def _running(environment: Environment, model: Model) -> Body:
 # --- sources ------------------------------------------------------------------------------------
 
 
-def _source(project: Project, source: Source) -> Fields:
+def _source(project: Project, source: Source, readers: Sequence[Model]) -> Fields:
     body: Fields = {
         "format": FORMAT,
         "project": traced(project.name, project.at("project")),
@@ -415,7 +420,7 @@ def _source(project: Project, source: Source) -> Fields:
             "spec": spec_text(source.at("freshness")),
         }
         body["freshness"] = traced(freshness, source.at("freshness"))
-    body["models"] = [traced(m.name, m.origin) for m in project.models if _reads(m, source.name)]
+    body["models"] = [traced(model.name, model.origin) for model in readers]
     body["environments"] = {
         environment.name: _location(environment, there)
         for environment in project.environments
@@ -425,14 +430,14 @@ def _source(project: Project, source: Source) -> Fields:
     return body
 
 
-def _reads(model: Model, source: str) -> bool:
-    """Whether a model is made from a source, asked about its rows, or watched by them."""
+def _read(model: Model) -> list[Source]:
+    """What a model is made from, what it is asked about, and what it is watched by."""
     read = [model.target.source, *(view.source for view in model.views)]
     if model.monitoring is not None:
         read.append(model.monitoring.current)
     if model.batch is not None:
         read.append(model.batch.source)
-    return any(one.name == source for one in read)
+    return read
 
 
 def _location(environment: Environment, source: Source) -> Body:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _EXPONENT: Final = range(-4, 6)  # Go prints a float with an exponent outside of these
 
 
+@cache  # every window and moment of every test of every model is spelled by it
 def duration(seconds: int) -> str:
     """Seconds as Prometheus writes them: 20160 → `5h36m`, 259200 → `3d`."""
     parts = []
@@ -36,7 +38,7 @@ def quoted(text: str) -> str:
 
 def equals(labels: Mapping[str, str]) -> str:
     """Matchers that want each label to have its value."""
-    return ",".join(f"{name}={quoted(value)}" for name, value in labels.items())
+    return ",".join([f"{name}={quoted(value)}" for name, value in labels.items()])
 
 
 def selector(metric: str, *matchers: str) -> str:

@@ -153,7 +153,8 @@ def id_tokens(project: Project) -> dict[str, Body]:
 
 def identity(project: Project) -> list[Body]:
     """What a job extends that runs in an image of the user's, where there is anything to extend."""
-    return [".identity"] if id_tokens(project) else []
+    trusted = project.services.mlflow is not None  # first: every job asks, and addresses are many
+    return [".identity"] if trusted or id_tokens(project) else []
 
 
 def identity_script(project: Project) -> list[Body]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import ceil, gcd
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mlopsc.project.alerting.burn_rates import MINIMUM_FAILURES
 from mlopsc.project.alerting.objectives import BURN
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
     from mlopsc.project.alerting.burn_rates import Burn
     from mlopsc.project.alerting.rules import Labels
-    from mlopsc.project.model import Environment, Model, RuntimeMetrics
+    from mlopsc.project.model import Environment, Model, RuntimeMetrics, Seconds, Share
 
 _SAMPLES: Final = 20
-"""Samples in a short window: one more or less moves a ratio by 5 %."""
+"""Samples of half an hour without traffic."""
 
 _VOLUME: Final = 1000
+
+_CLOSE: Final = 1e-5
+"""How near to a threshold, as a part of it, an alert must tell above from below."""
 
 _WHOLE: Final = 60
 """Samples in the window whose length is measured."""
@@ -45,6 +49,8 @@ def burn_cases(environment: Environment, model: Model, rules: RuleSet) -> Iterat
     ]
     for one in tested:
         yield from one.cases()
+    if tested:
+        yield _crowded(rules, tested)
     yield from _windows(rules, tested)
 
 
@@ -60,6 +66,10 @@ def _indicators(rules: RuleSet) -> list[Indicator]:
 def _latency(model: Model) -> float | None:
     slo = model.serving.slo if model.serving is not None else None
     return slo.latency[1] if slo is not None and slo.latency is not None else None
+
+
+_Moment: TypeAlias = tuple[dict["Seconds", "Share"], int]
+"""The share of failures by window, and how many failures there were."""
 
 
 class _Tested:
@@ -78,130 +88,135 @@ class _Tested:
         self._metrics = metrics
         self._scraped = scraped
         self._latency = latency
-        self._alerts = {
-            alert.watch.burn: alert
+        self._alerts = [
+            (alert.watch.burn, alert)
             for alert in rules.alerts
-            if isinstance(alert.watch, Burning) and alert.watch.indicator == indicator
-        }
-
-    @property
-    def burns(self) -> Sequence[Burn]:
-        """The lines of the table that can fire here."""
-        return list(self._alerts)
+            if isinstance(alert.watch, Burning) and alert.watch.indicator.name == indicator.name
+        ]
+        self.burns = [burn for burn, _ in self._alerts]  # the lines of the table that can fire here
 
     def cases(self) -> Iterator[Case]:
-        """Just above, just below, over, too short, too few, none at all."""
-        objective = self.indicator.objective
-        for burn in self.burns:
-            threshold = burn.threshold(objective)
-            above = min(threshold * 1.01, (threshold + 1) / 2)
-            yield from self._steady(f"{burn.name} burns just above its threshold", above)
-            yield from self._steady(f"{burn.name} does not burn just below", threshold * 0.99)
-            yield self._alone(burn)
-            yield from self._over(burn)
-            yield from self._too_short(burn)
+        """Each line of the table, too few, none at all."""
+        yield self._table()
         yield from self._few()
-        yield self._case(
-            "no traffic", Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, 0.0),), volume=0), []
-        )
+        no_traffic = Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, 0.0),), volume=0)
+        yield self._case("no traffic", no_traffic)
 
-    def _steady(self, name: str, share: float) -> Iterator[Case]:
-        yield from self._expected(name, Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, share),)))
+    def _table(self) -> Case:
+        """What is recorded, moment after moment: just above a threshold, and just below in one part.
 
-    def _alone(self, burn: Burn) -> Case:
-        """What is recorded of others, all of whose requests fail, is no reason here."""
-        long, short = duration(burn.long), duration(burn.short)
+        What is recorded of others is all failures, all the time.
+        """
+        moments = [moment for burn in self.burns for moment in self._moments(burn)]
+        windows = sorted({w for burn in self.burns for w in (burn.short, burn.long)})
         recorded = {
-            self.indicator.ratio(long): 1,
-            self.indicator.ratio(short): 1,
-            self.indicator.count(long): _VOLUME,
+            self.indicator.ratio(duration(w)): [ratios.get(w, 0.0) for ratios, _ in moments]
+            for w in windows
+        } | {
+            self.indicator.count(duration(w)): [count for _, count in moments]
+            for w in sorted({burn.long for burn in self.burns})
+        }
+        identity = self.rules.identity
+        own = {
+            selector(metric, equals(identity)): " ".join(f"{value:.12g}" for value in values)
+            for metric, values in recorded.items()
         }
         theirs = {
-            series: f"{value}x{HALF_HOUR // MINUTE}"
-            for metric, value in recorded.items()
-            for series in others(metric, self.rules.identity, "")
+            series: text
+            for metric in recorded
+            for series, text in others(metric, identity, f"{_VOLUME}x{len(moments) - 1}").items()
         }
-        name = f"{self.indicator.name}: {burn.name} is not burnt by others"
-        case = Case(self.rules, name, theirs, MINUTE, HALF_HOUR)
-        return case.expect(HALF_HOUR, BURN)
+        name = f"{self.indicator.name}: both windows of a line burn, or nobody is told"
+        case = Case(self.rules, name, {**own, **theirs}, HALF_HOUR, HALF_HOUR)
+        for step, (ratios, count) in enumerate(moments):
+            fired = [
+                Fired(alert)
+                for burn, alert in self._alerts
+                if count >= MINIMUM_FAILURES
+                and all(
+                    ratios.get(window, 0.0) > burn.threshold(self.indicator.objective)
+                    for window in (burn.short, burn.long)
+                )
+            ]
+            case.expect(step * HALF_HOUR, BURN, fired)
+        return case
 
-    def _over(self, burn: Burn) -> Iterator[Case]:
-        """Everything failed, and then just less than the threshold, for the short window at least."""
+    def _moments(self, burn: Burn) -> Iterator[_Moment]:
         threshold = burn.threshold(self.indicator.objective)
-        for times in (4, 10):
-            if times / (times + 2) > threshold * 1.05:
-                interval = burn.short // _SAMPLES
-                traffic = _aligned(interval, times * _SAMPLES, 1.0, 2 * _SAMPLES, threshold * 0.97)
-                yield from self._expected(f"{burn.name} ends when the burning ends", traffic)
-                return
-
-    def _too_short(self, burn: Burn) -> Iterator[Case]:
-        """The short window burns, the long one does not quite."""
-        threshold, interval = burn.threshold(self.indicator.objective), burn.short // _SAMPLES
-        every = _until_half_hour(interval, 6 * _SAMPLES)
-        covered = min(every, burn.long // interval - 1)
-        bad = threshold * 0.97 * covered  # samples, if all of their events were bad
-        # Twice the threshold, so that no faster line of the table is near to burning as well.
-        last = max(_SAMPLES, ceil(bad), ceil(0.97 * covered / 2))
-        traffic = Traffic(interval, (Phase(every - last, 0.0), Phase(last, bad / last)))
-        yield from self._expected(f"{burn.name} waits for its long window", traffic)
+        above, below = threshold * (1 + _CLOSE), threshold * (1 - _CLOSE)
+        yield {burn.long: below, burn.short: above}, MINIMUM_FAILURES
+        yield {burn.long: above, burn.short: above}, MINIMUM_FAILURES
+        if burn.long != burn.short:
+            yield {burn.long: above, burn.short: below}, MINIMUM_FAILURES
+        yield {burn.long: above, burn.short: above}, MINIMUM_FAILURES - 1
 
     def _few(self) -> Iterator[Case]:
+        """From the runtime's counters to the alert: a full outage, too thin and just thick enough."""
         for failures in (MINIMUM_FAILURES - 1, MINIMUM_FAILURES):
-            firing = self.burns if failures == MINIMUM_FAILURES else []
             traffic = Traffic(MINUTE, (Phase(failures, 1.0),), volume=1)
-            yield self._case(f"{failures} of {failures} requests", traffic, firing)
+            name = f"{failures} of {failures} requests"
+            yield self._case(name, traffic, firing=failures == MINIMUM_FAILURES)
 
-    def _expected(self, name: str, traffic: Traffic) -> Iterator[Case]:
-        firing = traffic.firing(self.burns, self.indicator.objective)
-        if firing is not None:  # None: another line of the table is too close to call
-            yield self._case(name, traffic, firing)
-
-    def _case(self, name: str, traffic: Traffic, firing: Sequence[Burn]) -> Case:
-        fired = [Fired(self._alerts[burn]) for burn in firing]
+    def _case(self, name: str, traffic: Traffic, *, firing: bool = False) -> Case:
+        fired = [Fired(alert) for _, alert in self._alerts if firing]
         step = HALF_HOUR if traffic.end % HALF_HOUR == 0 else MINUTE
         name, series = f"{self.indicator.name}: {name}", self.series(traffic)
         case = Case(self.rules, name, series, traffic.interval, step)
         return case.expect(traffic.end, BURN, fired)
 
     def series(self, traffic: Traffic) -> dict[str, str]:
-        """The runtime's counters under this traffic; everybody else's all fail."""
+        """The runtime's counters under this traffic."""
+        requests, known = self._requests, self._metrics
         if self.indicator.name == "latency":
-            return self._histogram(traffic)
-        known = self._metrics
-        requests = {**self._scraped, **fitting(known.matchers)}
+            metric = f"{known.latency}_bucket"
+            return {
+                selector(metric, equals(self._within)): traffic.good(),
+                selector(metric, equals({**requests, "le": "+Inf"})): traffic.every(),
+                selector(f"{known.latency}_count", equals(requests)): traffic.every(),
+            }
         if known.errors_metric is not None:
-            failed = {**self._scraped, **fitting(known.errors or known.matchers)}
             answered = traffic.good() if self.indicator.apart else traffic.every()
             return {
                 selector(known.requests, equals(requests)): answered,
-                selector(known.errors_metric, equals(failed)): traffic.bad(),
-                **others(known.errors_metric, failed, traffic.every(), self._scraped),
+                selector(known.errors_metric, equals(self._failed)): traffic.bad(),
             }
-        errors = known.errors or ""
-        failed = {**requests, **fitting(errors)}
+        passed = {**requests, **unfit(known.errors or "")}
         return {
-            selector(known.requests, equals({**requests, **unfit(errors)})): traffic.good(),
-            selector(known.requests, equals(failed)): traffic.bad(),
-            **others(known.requests, failed, traffic.every(), self._identifying),
+            selector(known.requests, equals(passed)): traffic.good(),
+            selector(known.requests, equals(self._failed)): traffic.bad(),
         }
 
-    def _histogram(self, traffic: Traffic) -> dict[str, str]:
+    def others(self, traffic: Traffic) -> dict[str, str]:
+        """The counters of everybody else: all of their requests fail, or are fast."""
+        known, samples = self._metrics, traffic.end // traffic.interval
+        counted = f"0+{traffic.volume}x{samples}"
+        if self.indicator.name == "latency":
+            metric, labels = known.latency, self._identifying
+            return {
+                **others(f"{metric}_bucket", self._within, counted, labels),
+                **others(f"{metric}_count", self._requests, counted, labels),
+            }
+        if known.errors_metric is not None:
+            return others(known.errors_metric, self._failed, counted, self._scraped)
+        return others(known.requests, self._failed, counted, self._identifying)
+
+    @cached_property
+    def _requests(self) -> Labels:
+        return {**self._scraped, **fitting(self._metrics.matchers)}
+
+    @cached_property
+    def _failed(self) -> Labels:
         known = self._metrics
-        bound = bucket((self._latency or 0) / known.unit, known.buckets) or 0.0
-        requests = {**self._scraped, **fitting(known.matchers)}
-        within = {**requests, **fitting(upper_bound(bound))}
-        everything = {**requests, "le": "+Inf"}
-        every, metric = traffic.every(), f"{known.latency}_bucket"
-        return {
-            selector(metric, equals(within)): traffic.good(),
-            selector(metric, equals(everything)): every,
-            **others(metric, within, every, self._identifying),
-            selector(f"{known.latency}_count", equals(requests)): every,
-            **others(f"{known.latency}_count", requests, every, self._identifying),
-        }
+        if known.errors_metric is not None:
+            return {**self._scraped, **fitting(known.errors or known.matchers)}
+        return {**self._requests, **fitting(known.errors or "")}
 
-    @property
+    @cached_property
+    def _within(self) -> Labels:
+        bound = bucket((self._latency or 0) / self._metrics.unit, self._metrics.buckets) or 0.0
+        return {**self._requests, **fitting(upper_bound(bound))}
+
+    @cached_property
     def _identifying(self) -> list[str]:
         """The labels that tell this model's predictions from other requests."""
         own = (one.label for one in matchers(self._metrics.matchers) if not one.fits(OTHER))
@@ -214,14 +229,27 @@ def _until_half_hour(interval: int, least: int) -> int:
     return ceil(least / unit) * unit
 
 
-def _aligned(interval: int, first: int, share: float, last: int, then: float) -> Traffic:
-    """Two phases of samples; the first lasts longer, to end at a full half hour."""
-    every = _until_half_hour(interval, first + last)
-    return Traffic(interval, (Phase(every - last, share), Phase(last, then)))
+def _crowded(rules: RuleSet, tested: Sequence[_Tested]) -> Case:
+    """A quarter of the requests fails; of everybody else's all do, and change nothing."""
+    traffic = Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, 0.25),))
+    series: dict[str, str] = {}
+    for one in tested:
+        series |= one.series(traffic) | one.others(traffic)
+    case = Case(rules, "requests of others do not count", series, traffic.interval, HALF_HOUR)
+    own = f"{{{equals(rules.identity)}}}"
+    for one in tested:
+        windows = {window for burn in one.burns for window in (burn.short, burn.long)}
+        near = f'{{__name__=~"{one.indicator.ratio(".+")}"}} > 0.24 < 0.26'
+        case.measure(traffic.end, f"count({near}) == bool {len(windows)}", {})
+        for window in sorted({burn.long for burn in one.burns}):
+            failed = traffic.volume * _SAMPLES / 4 * min(window / traffic.end, 1)
+            count = f"{one.indicator.count(duration(window))}{own}"
+            case.measure(traffic.end, f"abs({count} / {failed:g} - 1) < bool 0.1", rules.identity)
+    return case
 
 
 def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
-    """Each recorded window is as long as its name says, measured with the traffic inside it.
+    """Each recorded window is as long as its name says, measured by the traffic inside it.
 
     The second half of the window fails; so does what is just before it, which a longer window would
     see. The first half has three times as many events, so that neither side of the ratio may be of
@@ -242,7 +270,9 @@ def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
             ),
         )
         recording = [one for one in tested if any(window in (b.short, b.long) for b in one.burns)]
-        series = {name: text for one in recording for name, text in one.series(traffic).items()}
+        series: dict[str, str] = {}
+        for one in recording:
+            series |= one.series(traffic)
         case = Case(rules, f"windows of {duration(window)}", series, interval, HALF_HOUR)
         for one in recording:
             own = f"{{{equals(rules.identity)}}}"

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from mlopsc.frozen import frozen
 from mlopsc.project.alerting.body import texts
-from mlopsc.project.alerting.promql import duration, equals, selector
+from mlopsc.project.alerting.promql import duration, equals, quoted, selector
 from mlopsc.project.alerting.rules import Age, Alert, Labels, Limits, Presence, RuleSet
 from mlopsc.targets.prometheus.rendered import rendered
 from mlopsc.targets.prometheus.sample_labels import fitting, matchers
@@ -29,13 +30,12 @@ STEPS: Final = (MINUTE, HALF_HOUR)
 """How often promtool evaluates the rules on a timeline: it has one pace a file. Every minute, as
 Prometheus does by default; timelines of hours and days take too long at that."""
 
-_FRESH: Final = MINUTE  # between samples of a gauge: without one for five minutes, it is gone
 _LONG: Final = 10 * 3600
-_SEEN: Final = 10  # samples of a metric before it goes away
+_SEEN: Final = 10  # samples of a metric before it goes away; there is one at every evaluation
 OTHER: Final = "somebody_else"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fired:
     """An alert that must be firing, and the value it fires with."""
 
@@ -93,10 +93,12 @@ def others(
     metric: str, labels: Labels, values: str, varied: Iterable[str] | None = None
 ) -> dict[str, str]:
     """The same metric of somebody else: for each label, one series that differs in it alone."""
-    return {
-        selector(metric, equals({**labels, name: OTHER})): values
-        for name in (labels if varied is None else varied)
-    }
+    own = {name: f"{name}={quoted(value)}" for name, value in labels.items()}
+    series: dict[str, str] = {}
+    for name in labels if varied is None else varied:
+        matchers_ = ",".join({**own, name: f'{name}="{OTHER}"'}.values())
+        series[f"{metric}{{{matchers_}}}"] = values
+    return series
 
 
 def untestable(rules: RuleSet) -> set[str]:
@@ -105,16 +107,18 @@ def untestable(rules: RuleSet) -> set[str]:
     What is recorded of such a query cannot be replaced in a test: promtool refuses two samples of
     one moment.
     """
-    constant = {
-        selector(recording.record, equals(recording.labels))
-        for recording in rules.recordings
-        if _CONSTANT.search(recording.expr)
-    }
-    return {
-        alert.kind
+    recorded = [
+        (alert.kind, alert.watch.metric, alert.watch.labels)
         for alert in rules.alerts
-        if isinstance(alert.watch, (Limits, Presence))
-        and selector(alert.watch.metric, equals(alert.watch.labels)) in constant
+        if isinstance(alert.watch, (Limits, Presence)) and ":" in alert.watch.metric
+    ]
+    return {
+        kind
+        for kind, metric, labels in recorded
+        for recording in rules.recordings
+        if recording.record == metric
+        and recording.labels == labels
+        and _CONSTANT.search(recording.expr)
     }
 
 
@@ -128,8 +132,7 @@ def cases(rules: RuleSet) -> Iterator[Case]:
             yield from _limits(rules, alert, alert.watch)
         elif isinstance(alert.watch, Age):
             yield _age(rules, alert, alert.watch)
-        elif isinstance(alert.watch, Presence):
-            yield from _presence(rules, alert, alert.watch)
+    yield from _missed(rules, testable)
     for kind in sorted({alert.kind for alert in testable}):
         yield from _forgotten(rules, kind)
 
@@ -139,7 +142,7 @@ def _pace(wait: int) -> int:
 
 
 def _fires_after(hold: int, step: int) -> int:
-    """Seconds from the first evaluation that is beyond the limit to the one that fires."""
+    """Seconds from an evaluation to the first one that comes `hold` later or after."""
     return math.ceil(hold / step) * step
 
 
@@ -163,22 +166,19 @@ def _without_data(rules: RuleSet, testable: list[Alert]) -> Case:
 
 
 def _limits(rules: RuleSet, alert: Alert, watch: Limits) -> Iterator[Case]:
+    """At the limit for as long as `for` lasts, then beyond; others are beyond all the time."""
     for side, limit, beyond in _beyond(watch):
         step = _pace(alert.hold)
-        fires = step + _fires_after(alert.hold, step)
-        samples = fires // _FRESH + 1
-        before = f"{limit!r}x{step // _FRESH - 1}"
-        own = _pushed(watch)
-        around = others(watch.metric, watch.labels, f"{beyond!r}x{samples}")
+        patience = _fires_after(alert.hold, step)
+        fires = step + 2 * patience
+        at_limit, samples = (step + patience) // step, fires // step + 1
+        own = f"{limit!r}x{at_limit - 1} {beyond!r}x{samples - at_limit - 1}"
+        around = others(watch.metric, watch.labels, f"{beyond!r}x{samples - 1}")
         name = f"{_title(alert)} fires {side} {limit!r}, and not before its time"
-        yield (
-            Case(rules, name, {own: f"{before} {beyond!r}x{samples}"}, step=step)
-            .expect(fires - step, alert.kind)
-            .expect(fires, alert.kind, [Fired(alert, beyond)])
-        )
-        name = f"{_title(alert)} is quiet at {limit!r}, whatever others are"
-        series = {own: f"{limit!r}x{samples}", **around}
-        yield Case(rules, name, series, step=step).expect(fires, alert.kind)
+        case = Case(rules, name, {_pushed(watch): own, **around}, step, step)
+        for moment in sorted({patience, fires - step}):
+            case.expect(moment, alert.kind)
+        yield case.expect(fires, alert.kind, [Fired(alert, beyond)])
 
 
 def _beyond(watch: Limits) -> Iterator[tuple[str, float, float]]:
@@ -202,51 +202,92 @@ def _age(rules: RuleSet, alert: Alert, watch: Age) -> Case:
     step = _pace(watch.limit)
     at_limit = watch.limit // step * step  # the last success is at 0, when the timeline begins
     beyond = at_limit + step
-    samples = beyond // _FRESH + 1
+    samples = beyond // step
     series = {
         _pushed(watch): f"0x{samples}",
         **others(watch.metric, watch.labels, f"{beyond}x{samples}"),  # theirs are fresh
     }
     name = f"{_title(alert)} fires after {duration(watch.limit)}"
-    case = Case(rules, name, series, step=step)
+    case = Case(rules, name, series, step, step)
     return case.expect(at_limit, alert.kind).expect(beyond, alert.kind, [Fired(alert, beyond)])
 
 
 # --- presence ---------------------------------------------------------------------------------
 
 
-def _presence(rules: RuleSet, alert: Alert, watch: Presence) -> Iterator[Case]:
-    own, title = _series(watch), _title(alert)
-    seen = watch.memory is not None
-    step = _pace(alert.hold)
-    gone_at = _SEEN * _FRESH if seen else 0
-    fires = gone_at + _fires_after(alert.hold, step)
-    samples = fires // _FRESH + 1
-    # Its siblings, whose absence would be an alert of the same name.
-    there = {
-        _series(one.watch): f"{_healthy(one.watch)}x{samples}"
-        for one in rules.alerts
-        if one.kind == alert.kind and one != alert and isinstance(one.watch, Presence)
-    }
-    labels = {**watch.labels, **fitting(watch.matchers)}
-    chosen = [one.label for one in matchers(watch.matchers) if not one.fits(OTHER)]
-    around = others(watch.metric, labels, f"{_healthy(watch)}x{samples}", [*watch.labels, *chosen])
-    # An explicit marker: without it a series lives on for five minutes.
-    gone = {own: f"{_healthy(watch)}x{_SEEN - 1} stale"} if seen else {}
-    yield (
-        Case(rules, f"{title} fires once it is gone", {**around, **there, **gone}, step=step)
-        .expect(fires - step, alert.kind)
-        .expect(fires, alert.kind, [Fired(alert)])
-    )
-    if watch.value:
-        down = {own: f"0x{samples}"}
-        case = Case(rules, f"{title} fires while it is 0", {**around, **there, **down}, step=step)
-        yield case.expect(fires, alert.kind, [Fired(alert)])
-    if watch.memory is None:
-        return
-    # Never seen: it may not run yet.
-    name = f"{title} is quiet before it was ever there"
-    yield Case(rules, name, {**around, **there}, step=step).expect(fires, alert.kind)
+def _missed(rules: RuleSet, testable: list[Alert]) -> Iterator[Case]:
+    """What is gone is missed when its time is over; others have it all the time."""
+    watched = [(alert, alert.watch) for alert in testable if isinstance(alert.watch, Presence)]
+    for step in STEPS:
+        going = [(alert, watch) for alert, watch in watched if _pace(alert.hold) == step]
+        if not going:
+            continue
+        kinds = {alert.kind for alert, _ in going}
+        staying = [pair for pair in watched if pair not in going and pair[0].kind in kinds]
+        yield _gone(rules, going, staying, step)
+        if any(watch.value for _, watch in going):
+            yield _zero(rules, going, staying, step)
+        if any(watch.memory is not None for _, watch in going):
+            yield _never_seen(rules, going, staying, step)
+
+
+_Watched: TypeAlias = list[tuple[Alert, Presence]]
+
+
+def _gone(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case:
+    """They were there, and stop."""
+    due = [(alert, _due(alert, step)) for alert, _ in going]
+    samples = max(at for _, at in due) // step
+    series = _around(going, staying, samples)
+    for _, watch in going:
+        # An explicit marker: without it a series lives on for five minutes.
+        series[_series(watch)] = f"{_healthy(watch)}x{_SEEN - 1} stale"
+    case = Case(rules, "what is gone is missed, and not before its time", series, step, step)
+    for kind in dict.fromkeys(alert.kind for alert, _ in due):
+        own = [(alert, at) for alert, at in due if alert.kind == kind]
+        for moment in sorted({at - wait for _, at in own for wait in (step, 0)}):
+            case.expect(moment, kind, [Fired(alert) for alert, at in own if at <= moment])
+    return case
+
+
+def _zero(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case:
+    down = [(alert, watch) for alert, watch in going if watch.value]
+    rest = [pair for pair in (*going, *staying) if pair not in down]
+    end = max(_due(alert, step) for alert, _ in down)
+    series = _around(down, rest, end // step)
+    series |= {_series(watch): f"0x{end // step}" for _, watch in down}
+    case = Case(rules, "what is 0 is missed like what is gone", series, step, step)
+    for kind in dict.fromkeys(alert.kind for alert, _ in down):
+        case.expect(end, kind, [Fired(alert) for alert, _ in down if alert.kind == kind])
+    return case
+
+
+def _never_seen(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case:
+    """What was never there may not run yet."""
+    unseen = [(alert, watch) for alert, watch in going if watch.memory is not None]
+    rest = [pair for pair in (*going, *staying) if pair not in unseen]
+    end = max(_due(alert, step) for alert, _ in unseen)
+    series = _around(unseen, rest, end // step)
+    case = Case(rules, "what was never there is not missed", series, step, step)
+    for kind in dict.fromkeys(alert.kind for alert, _ in unseen):
+        case.expect(end, kind)
+    return case
+
+
+def _due(alert: Alert, step: int) -> int:
+    """The evaluation that misses what has stopped, in seconds."""
+    return _SEEN * step + _fires_after(alert.hold, step)
+
+
+def _around(going: _Watched, staying: _Watched, samples: int) -> dict[str, str]:
+    """The series of others beside those that go, and the healthy ones that stay."""
+    series: dict[str, str] = {}
+    for _, watch in going:
+        labels = {**watch.labels, **fitting(watch.matchers)}
+        chosen = [one.label for one in matchers(watch.matchers) if not one.fits(OTHER)]
+        values = f"{_healthy(watch)}x{samples}"
+        series |= others(watch.metric, labels, values, [*watch.labels, *chosen])
+    return series | {_series(watch): f"{_healthy(watch)}x{samples}" for _, watch in staying}
 
 
 def _forgotten(rules: RuleSet, kind: str) -> Iterator[Case]:
@@ -260,15 +301,17 @@ def _forgotten(rules: RuleSet, kind: str) -> Iterator[Case]:
     memory = min((watch.memory or 0 for _, watch in remembering), default=0)
     if not memory:
         return
-    last, end = memory // HALF_HOUR * HALF_HOUR, (memory // HALF_HOUR + 1) * HALF_HOUR
+    # Prometheus 2 counts a sample on the far edge of a range, Prometheus 3 does not.
+    edge = (_SEEN - 1) * HALF_HOUR + memory
+    last, end = (edge - 1) // HALF_HOUR * HALF_HOUR, (edge // HALF_HOUR + 1) * HALF_HOUR
     series = {
-        _series(watch): f"{_healthy(watch)}x{end // _FRESH + 1}"
+        _series(watch): f"{_healthy(watch)}x{end // HALF_HOUR}"
         if watch.memory is None
         else f"{_healthy(watch)}x{_SEEN - 1} stale"
         for _, watch in siblings
     }
     name = f"{kind} forgets after {duration(memory)}"
-    case = Case(rules, name, series, step=HALF_HOUR)
+    case = Case(rules, name, series, HALF_HOUR, HALF_HOUR)
     yield case.expect(last, kind, [Fired(alert) for alert, _ in remembering]).expect(end, kind)
 
 

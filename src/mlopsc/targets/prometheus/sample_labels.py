@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 
 # Python's own parser of regular expressions: there is no public one, and RE2's syntax is a subset.
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Final
+
+from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ _MATCHER: Final = re.compile(
 _ORDINARY: Final = ("200", "OK", "ok", "0", "other", "503", "x")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Matcher:
     """One label matcher of a selector."""
 
@@ -45,6 +46,11 @@ def matchers(text: str) -> tuple[Matcher, ...]:
 
 def fitting(text: str) -> dict[str, str]:
     """Labels that every matcher fits."""
+    return dict(_fitting(text))
+
+
+@cache
+def _fitting(text: str) -> dict[str, str]:
     return {matcher.label: _value(matcher) for matcher in matchers(text)}
 
 
@@ -56,7 +62,6 @@ def unfit(text: str) -> dict[str, str]:
     }
 
 
-@cache
 def _value(matcher: Matcher) -> str:
     # Nothing fits `!~".*"`: the rule then selects nothing, and its test says so.
     return next((value for value in _candidates(matcher) if matcher.fits(value)), matcher.value)
