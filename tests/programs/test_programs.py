@@ -6,11 +6,15 @@ of each stand together in one process.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+
+from mlopsc.project.emitted import PUSHED, REPORTED
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -23,6 +27,8 @@ PROCESSES = {
         "test_gate.py",
         "test_schedules.py",
         "test_network.py",
+        "test_services.py",
+        "test_contract.py",
     ),
     "feast": ("test_feast.py",),
     "great_expectations": ("test_validate.py",),
@@ -50,6 +56,8 @@ def test_under_core(process: str) -> None:
         for key, value in os.environ.items()
         if not key.startswith(("PYTEST_", "PYTHONPATH", "COV_"))
     }
+    inherited["MLOPSC_DECLARED"] = json.dumps([asdict(one) for one in (*PUSHED, *REPORTED)])
+    inherited["MLOPSC_PUSHGATEWAY"] = str(CORE.parents[2] / "bin" / "pushgateway")
     ran = subprocess.run(
         command, cwd=HERE / "inside", env=inherited, capture_output=True, text=True, check=False
     )

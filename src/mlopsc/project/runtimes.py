@@ -47,6 +47,7 @@ class Exposed:
             stand alone on `errors_metric`, which may not know the labels of `requests`.
         failures_counted: whether `requests` counts failed requests too. If not, the errors are
             added to it, or an outage would look like silence.
+        labels: metric → the labels its series carry, in every version of the runtime that is known.
         idle: matchers under which `requests` and `latency` are there before the first prediction;
             None: they appear with it, and their absence says nothing.
     """
@@ -57,6 +58,7 @@ class Exposed:
     matchers: str
     errors: str
     source: str
+    labels: dict[str, tuple[str, ...]]
     errors_metric: str | None = None
     failures_counted: bool = True
     idle: str | None = None
@@ -152,6 +154,10 @@ _MLSERVER = Runtime(
         # label names the model: one server serves one.
         matchers='method="POST",path=~"/v2/models/.+/infer"',
         errors='status_code=~"5.."',
+        labels={
+            "rest_server_requests_total": ("method", "path", "status_code", "app_name"),
+            "rest_server_request_duration_seconds": ("method", "path", "status_code", "app_name"),
+        },
         idle="",  # the startup probe below /v2/models is counted, with the same bounds
         latency="rest_server_request_duration_seconds",
         unit=1.0,
@@ -181,6 +187,10 @@ _TRITON = Runtime(
         errors_metric="nv_inference_request_failure",
         # A caller who hung up is no failure of ours. Older versions lack the label and match too.
         errors='model="{model}",reason!="CANCELED"',
+        labels={
+            "nv_inference_request_success": ("model", "version"),
+            "nv_inference_request_failure": ("model", "version", "reason"),
+        },
         failures_counted=False,
         idle='model="{model}"',  # from the moment it is loaded, at 0
         # Latencies are cumulative counters, and summaries by option. The option
@@ -206,6 +216,10 @@ _TORCHSERVE = Runtime(
         # Counted for the whole server, management calls included; it knows no model_name.
         errors_metric="Requests5XX",
         errors='Level="Host"',
+        labels={
+            "ts_inference_requests_total": ("model_name", "model_version", "hostname"),
+            "Requests5XX": ("Level", "Hostname"),
+        },
         latency=None,  # ts_inference_latency_microseconds is a counter
         source="https://docs.pytorch.org/serve/metrics.html",
     ),
@@ -238,6 +252,10 @@ _TFSERVING = Runtime(
             'status=~"UNKNOWN|INTERNAL|DATA_LOSS|UNIMPLEMENTED|UNAVAILABLE|DEADLINE_EXCEEDED'
             '|RESOURCE_EXHAUSTED"'
         ),
+        labels={
+            ":tensorflow:serving:request_count": ("model_name", "status"),
+            ":tensorflow:serving:request_latency": ("model_name", "API", "entrypoint"),
+        },
         latency=":tensorflow:serving:request_latency",
         unit=0.000001,
         # 10 µs times 1.8 to the n, printed with six significant digits; the largest of 33 is +Inf.
@@ -262,6 +280,10 @@ _BENTOML = Runtime(
         # The probes and every unknown address are endpoints too; only this one is a prediction.
         matchers='endpoint="/predict"',
         errors='http_response_code=~"5.."',
+        labels=dict.fromkeys(
+            ("bentoml_service_request_total", "bentoml_service_request_duration_seconds"),
+            ("endpoint", "service_name", "service_version", "http_response_code"),
+        ),
         idle="",  # the probes are counted
         latency="bentoml_service_request_duration_seconds",
         unit=1.0,

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlopsc.rules import batches, cluster, data, models, monitoring, operations, rungs, serving
+from mlopsc.rules import (
+    batches,
+    cluster,
+    data,
+    models,
+    monitoring,
+    operations,
+    queries,
+    rungs,
+    serving,
+)
 from mlopsc.rules.rule import Rule
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Finding
     from mlopsc.project.model import Project
 
-FAMILIES = (data, models, serving, monitoring, operations, cluster, batches, rungs)
+FAMILIES = (data, models, serving, monitoring, operations, cluster, batches, queries, rungs)
 
 RULES: tuple[Rule, ...] = tuple(
     item for family in FAMILIES for item in vars(family).values() if isinstance(item, Rule)

@@ -199,6 +199,8 @@ def bounds_can_be_kept(project: Project) -> Iterator[Hit]:
     for model in project.models:
         for bound in _own_metrics(model):
             yield from _impossible(model.task, bound)
+        for bound in _between_groups(model):
+            yield from _impossible_between_groups(bound)
 
 
 def _impossible(task: Task, bound: Bound) -> Iterator[Hit]:
@@ -220,6 +222,24 @@ def _impossible(task: Task, bound: Bound) -> Iterator[Hit]:
         )
 
 
+def _impossible_between_groups(bound: Bound) -> Iterator[Hit]:
+    """A ratio is the smallest through the largest, a difference the largest less the smallest."""
+    low, high = bound.minimum, bound.maximum
+    if bound.name.endswith(_RATIO) and low is not None and low > 1:
+        yield (
+            f"'{bound.name}' is at most 1, so no version reaches {spelled(low)}",
+            bound.at("min"),
+            "write a number from 0 to 1",
+        )
+    if bound.name.endswith(_DIFFERENCE) and high is not None and high < 0:
+        yield (
+            f"'{bound.name}' is never below 0, so no version reaches {spelled(high)}",
+            bound.at("max"),
+            "write a number above 0",
+        )
+
+
+_RATIO, _DIFFERENCE = "_ratio", "_difference"
 _RATES = (
     "accuracy",
     "balanced_accuracy",
@@ -316,7 +336,8 @@ def versions_are_remembered(project: Project) -> Iterator[Hit]:
 
 def _asking_for_versions(project: Project) -> Iterator[Need]:
     for model in project.models:
-        for bound in model.evaluation.metrics if model.evaluation else ():
+        metrics_of = model.evaluation.metrics if model.evaluation else ()
+        for bound in (*metrics_of, *_between_groups(model)):
             if bound.max_worse is not None:
                 yield Need(
                     f"'{bound.name}' of '{model.name}' is compared with the version in production",
@@ -421,19 +442,25 @@ def bounds_stand_on_the_worse_side(project: Project) -> Iterator[Hit]:
     """A bound stands on the side of a metric that is worse."""
     for model in project.models:
         for bound in _own_metrics(model):
-            better = _better(model.task, bound)
-            if better is True and bound.minimum is None and bound.maximum is not None:
-                yield (
-                    f"'{bound.name}' is better when it is large, and `max` lets only small ones pass",
-                    bound.at("max"),
-                    f"write `min: {spelled(bound.maximum)}`",
-                )
-            if better is False and bound.maximum is None and bound.minimum is not None:
-                yield (
-                    f"'{bound.name}' is better when it is small, and `min` lets only large ones pass",
-                    bound.at("min"),
-                    f"write `max: {spelled(bound.minimum)}`",
-                )
+            yield from _wrong_side(bound, more_is_better=_better(model.task, bound))
+        for bound in _between_groups(model):
+            # 1 is an equal ratio and 0 an equal difference, whatever the metric.
+            yield from _wrong_side(bound, more_is_better=bound.name.endswith(_RATIO))
+
+
+def _wrong_side(bound: Bound, *, more_is_better: bool | None) -> Iterator[Hit]:
+    if more_is_better is True and bound.minimum is None and bound.maximum is not None:
+        yield (
+            f"'{bound.name}' is better when it is large, and `max` lets only small ones pass",
+            bound.at("max"),
+            f"write `min: {spelled(bound.maximum)}`",
+        )
+    if more_is_better is False and bound.maximum is None and bound.minimum is not None:
+        yield (
+            f"'{bound.name}' is better when it is small, and `min` lets only large ones pass",
+            bound.at("min"),
+            f"write `max: {spelled(bound.minimum)}`",
+        )
 
 
 @rule("R213", "warning")
@@ -505,11 +532,16 @@ def _own_metrics(model: Model) -> Iterator[Bound]:
         yield from model.monitoring.performance
 
 
+def _between_groups(model: Model) -> Iterator[Bound]:
+    """Bounds on how far apart groups are."""
+    for fairness in model.evaluation.fairness if model.evaluation else ():
+        yield from fairness.bounds
+
+
 def _bounds(project: Project) -> Iterator[Bound]:
     for model in project.models:
         yield from _own_metrics(model)
-        for fairness in model.evaluation.fairness if model.evaluation else ():
-            yield from fairness.bounds
+        yield from _between_groups(model)
         if model.monitoring:
             yield from (item.bound for item in model.monitoring.business)
     yield from (item.bound for item in project.alerts.rules)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
-from mlopsc.project.conventions import dns
+from mlopsc.project.conventions import dns, is_group
 from mlopsc.project.model import Project, SecretRef
 from mlopsc.rules.rule import Hit, Key, rule
 
@@ -184,3 +184,26 @@ def variables_of_the_contract_are_ours(project: Project) -> Iterator[Hit]:
 
 
 _CONTRACT = "MLOPS_"
+
+
+@rule("R509", "warning")
+def approvals_are_asked_of_somebody(project: Project) -> Iterator[Hit]:
+    """Approvals are asked of enough people before production."""
+    production = project.production
+    for model in project.models:
+        wanted = model.governance.approvals
+        if not wanted:
+            continue
+        if not production.approvers:
+            yield (
+                f"'{model.name}' needs approvals, and nobody in {production.name} is asked for one",
+                model.governance.at("approvals"),
+                f"add `approvers: [GROUP/PEOPLE]` to environment {production.name}",
+            )
+        elif len(production.approvers) < wanted and not any(map(is_group, production.approvers)):
+            yield (
+                f"'{model.name}' needs {wanted} approvals, and {production.name} has fewer approvers:"
+                f" {len(production.approvers)}",
+                model.governance.at("approvals"),
+                f"add people, or a group, to the `approvers` of environment {production.name}",
+            )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -231,8 +236,99 @@ def serve() -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def free_port_url() -> str:
     """An address where nothing answers."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """An address that takes connections, and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def recovering(
+    answer: Callable[[str, str, str], tuple[int, object, dict[str, str]]], failures: int = 1
+) -> Callable[[str, str, str], tuple[int, object, dict[str, str]]]:
+    """A server's answers, after so many that it cannot answer now."""
+    left = [failures]
+
+    def answered(method: str, path: str, body: str) -> tuple[int, object, dict[str, str]]:
+        if left[0]:
+            left[0] -= 1
+            return 500, {"error_code": "INTERNAL_ERROR", "message": "restarting"}, {}
+        return answer(method, path, body)
+
+    return answered
+
+
+# --- the metric contract: what the programs emit, as the compiler declares it --------------------
+
+Emitted = dict[str, tuple[str, str, set[str]]]
+"""Metric → its type, its help and the labels of its series."""
+
+
+def declared(program: str) -> Emitted:
+    """What a program declares; whoever runs these tests says it, as no mlopsc is installed here."""
+    said = json.loads(os.environ["MLOPSC_DECLARED"])
+    return {
+        one["name"]: (one["kind"], one["help"], set(one["labels"]))
+        for one in said
+        if one["program"] == program
+    }
+
+
+def exposed(gateway: str, program: str) -> Emitted:
+    """What Prometheus finds at the Pushgateway of a program's job."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    job = {
+        one["job"] for one in json.loads(os.environ["MLOPSC_DECLARED"]) if one["program"] == program
+    }
+    with urlopen(f"{gateway}/metrics", timeout=10) as response:
+        text = response.read().decode()
+    found: Emitted = {}
+    for family in text_string_to_metric_families(text):
+        samples = [one for one in family.samples if one.labels.get("job") in job]
+        # The Pushgateway itself says when it was pushed to.
+        if samples and not family.name.startswith(("push_time_", "push_failure_time_")):
+            labels = {frozenset(set(one.labels) - {"job", "instance"}) for one in samples}
+            assert len(labels) == 1, f"series of {family.name} have different labels"
+            found[family.name] = (family.type, family.documentation, set(*labels))
+    return found
+
+
+@pytest.fixture
+def pushgateway(tmp_path: Path) -> Iterator[str]:
+    """A real Pushgateway."""
+    binary = Path(os.environ["MLOPSC_PUSHGATEWAY"])
+    if not binary.exists():
+        reason = "the tool 'pushgateway' is not installed: run `make tools`"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with (tmp_path / "pushgateway.log").open("wb") as log:
+        running = subprocess.Popen(
+            [binary, f"--web.listen-address={address}"], stdout=log, stderr=log
+        )
+    try:
+        _ready(f"http://{address}/-/ready", running)
+        yield f"http://{address}"
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+def _ready(url: str, running: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until and running.poll() is None:
+        try:
+            with urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"{url} does not answer")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlops import dataset, joins, materialize
+from mlops import dataset, joins, materialize, network
 
 from conftest import Project, flights
 
@@ -330,7 +330,90 @@ def test_materialize_refusals(joined: Project, capsys: Said) -> None:
     assert materialize.main(["--model", "delay", "--check", "mlops/models/delay.json"]) == 0
 
 
+def test_a_view_that_is_not_looked_up_online_is_not_materialized(
+    joined: Project, capsys: Said
+) -> None:
+    joins.open_store("feature_repo", online=True).apply(definitions(online=False))
+    assert materialize.main(["--view", "sky"]) == 2
+    said = capsys.readouterr().err
+    assert "the view sky is not looked up online: write `materialize: 1h`" in said
+    assert "below features.sky in mlops.yaml" in said
+    assert "Traceback" not in said
+
+
 def _features(project: Project) -> Any:
     from mlops.facts import read_model
 
     return read_model(project.folder / "mlops", "delay").features
+
+
+# --- stores that are away ------------------------------------------------------------------------
+
+
+def configured(project: Project, **settings: object) -> None:
+    import yaml
+
+    config = project.folder / "feature_repo/feature_store.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | settings))
+
+
+@pytest.mark.parametrize("url", ["free_port_url", "silent_url"])
+def test_an_online_store_that_is_away_or_never_answers(
+    joined: Project,
+    capsys: Said,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    url: str,
+) -> None:
+    monkeypatch.setattr(network, "ATTEMPTS", 2)
+    host = request.getfixturevalue(url).removeprefix("http://")
+    monkeypatch.setattr(joins, "TIMEOUT_SECONDS", 1)
+    online = f"{host},password=secret"
+    configured(joined, online_store={"type": "redis", "connection_string": online})
+    assert materialize.main(["--view", "sky"]) == 2
+    said = capsys.readouterr()
+    wanted = f"view 'sky', Feast's online store redis {host} cannot be reached after 2 attempts: "
+    assert f"could not run: {wanted}" in said.err
+    assert "secret" not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("url", ["free_port_url", "silent_url"])
+def test_a_registry_that_is_away_or_never_answers(
+    joined: Project,
+    capsys: Said,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    url: str,
+) -> None:
+    monkeypatch.setattr(network, "ATTEMPTS", 2)
+    host = request.getfixturevalue(url).removeprefix("http://")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    address = f"postgresql+psycopg://ada:secret@{host}/feast"
+    configured(joined, registry={"registry_type": "sql", "path": address})
+    assert dataset.main(["--model", "delay"]) == 2
+    said = capsys.readouterr()
+    assert (
+        f"could not run: Feast's registry {host} cannot be reached after 2 attempts: " in said.err
+    )
+    assert "secret" not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+def test_feature_rows_far_away(
+    joined: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, free_port_url: str
+) -> None:
+    monkeypatch.setattr(network, "ATTEMPTS", 2)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", free_port_url)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "x")
+    history = joins._history
+
+    def far(view: Any, keys: list[str], columns: list[str], repository: Path) -> pd.DataFrame:
+        view.batch_source.file_options.uri = "s3://bucket/weather.parquet"
+        return history(view, keys, columns, repository)
+
+    monkeypatch.setattr(joins, "_history", far)
+    assert dataset.main(["--model", "delay"]) == 2
+    wanted = "s3://bucket/weather.parquet cannot be reached after 2 attempts"
+    assert wanted in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from mlops import dataset, gate, metrics
 
-from conftest import Project, flights
+from conftest import Project, declared, flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,16 @@ def test_a_good_model_passes_and_every_report_says_so(trained: Project) -> None:
     suite = ET.parse(folder / "junit.xml").getroot()[0]
     assert suite.attrib["tests"] == "2"
     assert suite.attrib["failures"] == "0"
+
+
+def test_it_reports_the_metric_that_is_declared_and_no_other(trained: Project) -> None:
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+    judge(trained, 0)
+    report = (trained.folder / "build/delay/gate/metrics.txt").read_text()
+    (family,) = text_string_to_metric_families(report)
+    labels = {name for sample in family.samples for name in sample.labels}
+    assert {family.name: (family.type, "", labels)} == declared("gate.py")
 
 
 def test_a_worse_model_fails_with_the_spec_line(trained: Project, capsys: Said) -> None:

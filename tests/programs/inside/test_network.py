@@ -153,7 +153,7 @@ def test_an_unforeseen_error_is_no_verdict(capsys: pytest.CaptureFixture[str]) -
 def test_schedules_needs_nothing_but_python(project: Project) -> None:
     """It runs in a plain Python image, so it must not import a package."""
     (project.folder / "mlops/schedules.py").write_bytes((PROGRAMS / "schedules.py").read_bytes())
-    for name in ("command", "facts", "network", "outcome"):
+    for name in ("command", "facts", "network", "outcome", "places"):
         (project.folder / f"mlops/{name}.py").write_bytes((PROGRAMS / f"{name}.py").read_bytes())
     ran = subprocess.run(
         [sys.executable, "-S", "mlops/schedules.py", "--help"], check=False, capture_output=True

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops import batch, cooldown, dataset, gate, monitor, register
-from sklearn.linear_model import LinearRegression
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from conftest import Project, Server, flights
+from conftest import Project, Server, declared, exposed, flights, recovering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,6 +187,29 @@ def test_a_worse_model_than_the_champion_is_stopped(registered: Project, capsys:
     )
 
 
+def test_a_version_that_is_less_fair_than_the_champion_is_stopped(
+    registered: Project, capsys: Said
+) -> None:
+    registered.model["evaluation"]["metrics"] = []
+    registered.model["evaluation"]["fairness"] = [
+        {
+            "column": "carrier", "name": name, "max_worse": 0.1, "severity": "critical",
+            "spec": f"models.delay.evaluation.fairness.carrier.{name}",
+        }
+        for name in ("wape_difference", "wape_ratio")
+    ]  # fmt: skip
+    registered.write()
+    assert release(registered) == 0
+    assert "not compared: no version runs in production yet" in capsys.readouterr().out
+    champion("2")
+    assert release(registered, worse_by=0.1) == 0
+    capsys.readouterr()
+    assert release(registered, worse_by=9) == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed ")]
+    assert {line.split()[1] for line in failed} == {"wape_difference", "wape_ratio"}
+    assert "at most 0.1 worse than" in failed[0]
+
+
 def test_the_version_of_the_spec_is_the_champion(registered: Project, capsys: Said) -> None:
     registered.model["environments"]["production"] = {
         "version": "1",
@@ -221,16 +246,6 @@ def test_register_into_trainings_own_run(registered: Project) -> None:
     assert gate.main(["--model", "delay"]) == 0
     assert register.main(["--model", "delay"]) == 0
     assert mlflow.MlflowClient().get_model_version("flights-delay", "2").run_id == run.info.run_id
-
-
-def test_unreachable_registry_cannot_run(
-    registered: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, free_port_url: str
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", free_port_url)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    assert register.main(["--model", "delay"]) == 2
-    assert f"MLflow {free_port_url}" in capsys.readouterr().err
 
 
 # --- monitor -----------------------------------------------------------------------------------
@@ -658,6 +673,45 @@ def test_whole_numbers_for_a_model_that_asks_for_floats(batched: Project) -> Non
     assert batch.main(["--model", "delay"]) == 0
 
 
+def test_both_probabilities_of_a_yes_or_no_question(batched: Project, capsys: Said) -> None:
+    """What MLflow answers for a scikit-learn classifier that is asked for probabilities."""
+    batched.table(flights().assign(late=lambda rows: rows["late"] > 15))
+    batched.model["task"] = "classification"
+    batched.model["examples"]["label"]["type"] = "bool"
+    batched.model["evaluation"]["metrics"] = []
+    del batched.model["monitoring"]
+    batched.write()
+    assert dataset.main(["--model", "delay"]) == 0
+    data, out = batched.folder / "build/delay/data", batched.folder / "build/delay/out"
+    train, test = (pd.read_parquet(data / f"{name}.parquet") for name in ("train", "test"))
+    numbers = ColumnTransformer([("kept", "passthrough", ["distance"])])
+    model = make_pipeline(numbers, LogisticRegression()).fit(train, train["late"])
+    shutil.rmtree(out / "model")
+    mlflow.sklearn.save_model(
+        model,
+        out / "model",
+        pip_requirements=[],
+        pyfunc_predict_fn="predict_proba",
+        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
+    )
+    predicted = test.assign(prediction=model.predict_proba(test)[:, 1])
+    predicted.to_parquet(out / "predictions.parquet")
+    assert gate.main(["--model", "delay"]) == 0
+    assert register.main(["--model", "delay"]) == 0
+    champion("2")
+    assert batch.main(["--model", "delay"]) == 0
+    scores = pd.read_parquet(batched.folder / "data/scores.parquet")
+    assert scores["prediction"].between(0, 1).all()
+    assert scores["prediction"].corr(scores["distance"], "spearman") > 0.99
+
+    batched.model["task"] = "regression"
+    batched.model["examples"]["label"]["type"] = "float32"
+    batched.write()
+    capsys.readouterr()
+    assert batch.main(["--model", "delay"]) == 1
+    assert "answers 2 numbers a row, 'prediction' is one" in capsys.readouterr().err
+
+
 # --- cool-down ---------------------------------------------------------------------------------
 
 
@@ -698,3 +752,96 @@ def test_cool_down_cannot_run(
     registered.write()
     assert cooldown.main(["--model", "delay"]) == 2
     assert "no answer of model 'delay' is 'retrain'" in capsys.readouterr().err
+
+
+# --- a registry that is away ---------------------------------------------------------------------
+
+
+PROGRAMS: dict[str, Callable[[list[str]], int]] = {
+    "register": register.main,
+    "monitor": monitor.main,
+    "cooldown": cooldown.main,
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_registry_that_is_away(
+    registered: Project,
+    capsys: Said,
+    monkeypatch: pytest.MonkeyPatch,
+    free_port_url: str,
+    program: str,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", free_port_url.replace("://", "://ada:secret@"))
+    assert PROGRAMS[program](["--model", "delay"]) == 2
+    said = capsys.readouterr()
+    assert f"could not run: MLflow {free_port_url} cannot be reached after 5 attempts: " in said.err
+    assert said.out.count("; attempt ") == 4
+    assert "Traceback" not in said.err
+    assert "secret" not in said.out + said.err
+
+
+def test_a_registry_that_never_answers(
+    registered: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, silent_url: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", silent_url)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    began = time.monotonic()
+    assert cooldown.main(["--model", "delay"]) == 2
+    assert time.monotonic() - began < 30
+    assert f"MLflow {silent_url} cannot be reached after 5 attempts: " in capsys.readouterr().err
+
+
+def test_a_registry_that_comes_back(
+    registered: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, serve: Callable[..., Server]
+) -> None:
+    """It answers on the third attempt, and then says that it knows no such version."""
+    gone = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such version"}
+    server = serve(recovering(lambda *_: (404, gone, {}), failures=2))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    registered.model["environments"]["production"] = {
+        "version": "9",
+        "spec": "environments.production.versions.delay",
+    }
+    registered.write()
+    assert monitor.main(["--model", "delay"]) == 2
+    said = capsys.readouterr()
+    assert said.out.count("; attempt ") == 2
+    assert (
+        "MLflow has no version 9 of 'flights-delay' (asked for by models.delay.monitoring"
+        in said.err
+    )
+    assert len(server.requests) == 3
+
+
+def test_a_registry_that_refuses_is_asked_once(
+    registered: Project, capsys: Said, monkeypatch: pytest.MonkeyPatch, serve: Callable[..., Server]
+) -> None:
+    denied = {"error_code": "PERMISSION_DENIED", "message": "not yours"}
+    server = serve(lambda *_: (403, denied, {}))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    assert cooldown.main(["--model", "delay"]) == 2
+    assert (
+        f"could not run: MLflow {server.url}: PERMISSION_DENIED: not yours"
+        in capsys.readouterr().err
+    )
+    assert len(server.requests) == 1
+
+
+def test_a_run_of_trainings_own_that_is_not_there(registered: Project, capsys: Said) -> None:
+    note = registered.folder / "build/delay/out/mlflow_run_id.txt"
+    note.write_text("deadbeef\n")
+    assert gate.main(["--model", "delay"]) == 0
+    assert register.main(["--model", "delay"]) == 1
+    assert (
+        "mlflow_run_id.txt names the run 'deadbeef', which MLflow does not have "
+        "(asked for by models.delay.training in mlops.yaml)"
+    ) in capsys.readouterr().err
+
+
+# --- what really arrives at the Pushgateway --------------------------------------------------------
+
+
+def test_the_monitor_pushes_what_is_declared(logged: Project, pushgateway: str) -> None:
+    look(logged, 0, "--pushgateway", pushgateway)
+    assert exposed(pushgateway, "monitor.py") == declared("monitor.py")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from mlops import validate
 
-from conftest import Project, Server, flights
+from conftest import Project, Server, declared, exposed, flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,3 +240,8 @@ def test_push_once_for_each_model(
 def test_unreachable_gateway_cannot_run(checked: Project, capsys: Said, free_port_url: str) -> None:
     assert validate.main(["--source", "flights", "--pushgateway", free_port_url]) == 2
     assert "cannot be reached after 5 attempts" in capsys.readouterr().err
+
+
+def test_it_pushes_what_is_declared(checked: Project, pushgateway: str) -> None:
+    run(checked, flights(), 0, "--pushgateway", pushgateway)
+    assert exposed(pushgateway, "validate.py") == declared("validate.py")

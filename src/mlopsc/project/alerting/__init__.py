@@ -18,10 +18,11 @@ from mlopsc.project.alerting.objectives import objectives
 from mlopsc.project.alerting.queries import business, own_rules
 from mlopsc.project.alerting.rules import RuleSet
 from mlopsc.project.alerting.watching import watching
-from mlopsc.project.conventions import RUNBOOKS
+from mlopsc.project.conventions import GRAFANA, RUNBOOKS, dashboard_uid
 
 if TYPE_CHECKING:
     from mlopsc.artifacts.draft import Body
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Environment, Model, Project
 
 DECISIONS: Final[dict[str, str]] = {
@@ -78,9 +79,10 @@ def rule_set(project: Project, environment: Environment, model: Model) -> RuleSe
         *watching(environment, model, identity),
         *business(model, identity),
     )
+    runbook, at = _runbook(project), project.at("repository")
     if model.runbook is not None:
-        return RuleSet(identity, model.runbook, model.at("runbook"), groups)
-    return RuleSet(identity, _runbook(project), project.at("repository"), groups)
+        runbook, at = model.runbook, model.at("runbook")
+    return RuleSet(identity, runbook, at, groups, _dashboard(project, environment, model))
 
 
 def project_rule_set(project: Project, environment: Environment) -> RuleSet:
@@ -88,6 +90,15 @@ def project_rule_set(project: Project, environment: Environment) -> RuleSet:
     identity = {"project": project.name, "environment": environment.name}
     groups = tuple(own_rules(environment.alerts, identity))
     return RuleSet(identity, _runbook(project), project.at("repository"), groups)
+
+
+def _dashboard(project: Project, environment: Environment, model: Model) -> tuple[str, Path] | None:
+    """Where a model's dashboard is: whatever has an alert has one, if anybody draws any."""
+    services = environment.services
+    if services.grafana is None or environment.platform.dashboards != GRAFANA:
+        return None
+    uid = dashboard_uid(project.name, environment.name, model.name)
+    return f"{services.grafana}/d/{uid}", services.at("grafana", "url")
 
 
 def _runbook(project: Project) -> str:

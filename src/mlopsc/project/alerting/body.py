@@ -20,11 +20,14 @@ def bodies(rules: RuleSet) -> list[Body]:
 
 def texts(alert: Alert, rules: RuleSet) -> dict[str, str]:
     """An alert's annotations, with `$value` still to be filled in."""
-    return {
+    found = {
         "summary": alert.summary,
         "description": alert.description,
         "runbook_url": literal(rules.runbook_of(alert)),
     }
+    if rules.dashboard is not None:
+        found["dashboard_url"] = literal(rules.dashboard[0])
+    return found
 
 
 def _group(group: Group, rules: RuleSet) -> Body:
@@ -51,9 +54,12 @@ def _alert(alert: Alert, rules: RuleSet) -> Body:
     body["labels"] = {**labels, "severity": traced(labels["severity"], alert.severity_origin)}
     words = texts(alert, rules)
     worded = (*alert.origins, decision("prometheus-annotations"))
-    body["annotations"] = {
+    annotations: dict[str, Body] = {
         "summary": traced(words["summary"], *worded),
         "description": traced(words["description"], *worded),
         "runbook_url": traced(words["runbook_url"], rules.runbook_origin),
     }
+    if rules.dashboard is not None:
+        annotations["dashboard_url"] = traced(words["dashboard_url"], rules.dashboard[1])
+    body["annotations"] = annotations
     return traced(body, *alert.origins)

@@ -31,8 +31,7 @@ def objectives(environment: Environment, model: Model, identity: Labels) -> Iter
     serving = model.serving
     if serving is None or serving.slo is None or serving.metrics is None:
         return
-    # One model has one Service in one namespace; service discovery puts both names on each series.
-    scraped = {"namespace": environment.namespace, "service": object_name(model.name)}
+    scraped = scraped_labels(environment, model)
     indicators = list(_indicators(serving, serving.slo, serving.metrics, equals(scraped)))
     if not indicators:
         return
@@ -47,10 +46,18 @@ def objectives(environment: Environment, model: Model, identity: Labels) -> Iter
     )
 
 
+def scraped_labels(environment: Environment, model: Model) -> Labels:
+    """What every series of a serving model carries.
+
+    One model has one Service in one namespace; service discovery puts both names on each series.
+    """
+    return {"namespace": environment.namespace, "service": object_name(model.name)}
+
+
 def _indicators(
     serving: Serving, slo: Slo, metrics: RuntimeMetrics, scraped: str
 ) -> Iterator[Indicator]:
-    if slo.availability is not None and (bad := _failed(metrics, scraped)) is not None:
+    if slo.availability is not None and (bad := failed(metrics, scraped)) is not None:
         yield Indicator(
             "availability",
             "serving_errors",
@@ -78,7 +85,8 @@ def _indicators(
             )
 
 
-def _failed(metrics: RuntimeMetrics, scraped: str) -> str | None:
+def failed(metrics: RuntimeMetrics, scraped: str) -> str | None:
+    """The selector of failed requests; None where the runtime does not tell them."""
     if metrics.errors_metric is not None:
         return selector(metrics.errors_metric, scraped, metrics.errors or metrics.matchers)
     if metrics.errors:
@@ -96,13 +104,14 @@ def _recordings(indicators: Iterable[Indicator], slo: Slo, identity: Labels) -> 
         origins = (*indicator.origins, slo.at("window"))
         for window in sorted({w for burn in fireable for w in (burn.short, burn.long)}):
             text = duration(window)
-            yield Recording(indicator.ratio(text), _ratio(indicator, text), identity, origins)
+            yield Recording(indicator.ratio(text), ratio(indicator, text), identity, origins)
         for window in sorted({burn.long for burn in fireable}):
             text = duration(window)
             yield Recording(indicator.count(text), _count(indicator, text), identity, origins)
 
 
-def _ratio(indicator: Indicator, window: str) -> str:
+def ratio(indicator: Indicator, window: str) -> str:
+    """The share of bad events over a window, from the runtime's own counters."""
     every = f"sum(rate({indicator.all}[{window}]))"
     some = f"sum(rate({indicator.bad}[{window}]))"
     if indicator.inverted:
@@ -136,8 +145,8 @@ _WHAT: Final = {
 def _burning(indicator: Indicator, burn: Burn, slo: Slo, identity: Labels) -> Alert:
     long, short = duration(burn.long), duration(burn.short)
     own = f"{{{equals(identity)}}}"
-    threshold = f"({number(burn.factor)} * {number(_budget(indicator))})"
-    budget, what = _WHAT[indicator.name]
+    threshold = f"({number(burn.factor)} * {number(budget(indicator))})"
+    spent, what = _WHAT[indicator.name]
     return Alert(
         kind=BURN,
         expr=(
@@ -149,7 +158,7 @@ def _burning(indicator: Indicator, burn: Burn, slo: Slo, identity: Labels) -> Al
         severity=burn.severity,
         labels={"slo": indicator.name, "burn": burn.name},
         summary=(
-            f"{identity['model']} burns its {budget} too fast in {identity['environment']}"
+            f"{identity['model']} burns its {spent} too fast in {identity['environment']}"
             f" ({burn.name} burn)"
         ),
         description=(
@@ -164,7 +173,8 @@ def _burning(indicator: Indicator, burn: Burn, slo: Slo, identity: Labels) -> Al
     )
 
 
-def _budget(indicator: Indicator) -> float:
+def budget(indicator: Indicator) -> float:
+    """The share of bad events that the objective leaves room for."""
     return round(1 - indicator.objective, 12)  # 1 - 0.999 is 0.0010000000000000009
 
 

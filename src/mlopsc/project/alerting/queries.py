@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _Side: TypeAlias = Literal["min", "max"]
 
+MODEL_LEVEL: Final = "model:business"
+"""What the recorded names of a model's measures begin with."""
+
 BUSINESS: Final = "BusinessMetricOutOfBounds"
 BUSINESS_ABSENT: Final = "BusinessMetricAbsent"
 PROJECT_RULE: Final = "ProjectRuleViolated"
@@ -38,7 +41,7 @@ def business(model: Model, identity: Labels) -> Iterator[Group]:
         subject = f"{name} of {model.name}"
         rules += _Watched(
             measure,
-            "model:business",
+            MODEL_LEVEL,
             identity,
             {"metric": name},
             subject,

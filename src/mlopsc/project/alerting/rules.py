@@ -149,12 +149,14 @@ class RuleSet:
     Attributes:
         identity: the labels every alert and recording carries.
         runbook: address of a kind's page, with `{kind}` where the kind belongs.
+        dashboard: address of what there is to see, and the spec path that names the Grafana.
     """
 
     identity: Labels
     runbook: str
     runbook_origin: Path
     groups: tuple[Group, ...] = field(default_factory=tuple)
+    dashboard: tuple[str, Path] | None = None
 
     @property
     def alerts(self) -> tuple[Alert, ...]:

@@ -14,7 +14,7 @@ from mlopsc.project.conventions import (
     MONITOR_LAST_SUCCESS,
     decision,
 )
-from mlopsc.project.expectations import validated
+from mlopsc.project.emitted import checked_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def watching(environment: Environment, model: Model, identity: Labels) -> Iterat
         *_pushed(environment, model, monitoring, identity),
     ]
     yield Group(f"{model.name}-monitoring", tuple(alerts), monitoring.origin)
-    sources = _read(model)
+    sources = checked_sources(environment, model)
     checks = [check for source in sources for check in _data(environment, model, source, identity)]
     yield Group(f"{model.name}-data", tuple(checks), model.origin)
 
@@ -182,17 +182,6 @@ def _pushed(
             severity="warning",
             expected=False,
         )
-
-
-def _read(model: Model) -> list[Source]:
-    """The tables that are checked before the model is trained, each once.
-
-    What it is asked about or watched by has no job that checks it for this model: an alert on it
-    would only ever tell that its metric is gone.
-    """
-    sources = {view.source.name: view.source for view in model.views}
-    target = model.target.source
-    return list(validated(tuple({target.name: target, **sources}.values())))
 
 
 def _data(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mlopsc.artifacts.draft import CopyDraft, Draft, JsonDraft, YamlDraft
+from mlopsc.artifacts.draft import CopyDraft, Draft, JsonDraft, YamlDraft, traced
 from mlopsc.project.conventions import GX
 from mlopsc.project.expectations import checkpoint_name, validated
 from mlopsc.targets.great_expectations.context import context
@@ -15,6 +15,7 @@ from mlopsc.targets.great_expectations.suite import suite
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mlopsc.artifacts.draft import Body
     from mlopsc.project.model import Environment, Project, Source
 
 name: Final = "great_expectations"
@@ -60,6 +61,17 @@ def _runs(source: Source, environment: Environment, identity: Identity) -> Itera
             **identity.named("checkpoint", own),
             "validation_definitions": [identity.named("validation_definition", own)],
             "actions": [],
-            "result_format": "SUMMARY",
+            "result_format": _result_format(source),
         },
     )
+
+
+def _result_format(source: Source) -> Body:
+    """How much a result tells: examples of wrong values, unless rows of the table are about people.
+
+    Great Expectations writes the examples of every column into results and data docs, or of none.
+    """
+    personal = [column.at("personal") for column in source.columns if column.personal]
+    if not personal:
+        return "SUMMARY"
+    return traced({"result_format": "SUMMARY", "exclude_unexpected_values": True}, *personal)
