@@ -696,7 +696,7 @@ class Maker:
             self.spec["environments"][name] = made
 
     def services(self) -> None:
-        urls = ("mlflow", "pushgateway", "prometheus", "alertmanager")
+        urls = ("mlflow", "pushgateway", "prometheus", "alertmanager", "grafana")
         services: Data = {
             name: {"url": self.pick(URLS)} for name in urls if name in self.needs or self.yes(2)
         }
@@ -748,6 +748,8 @@ class Maker:
             )
             if (word := self.pick(words)) != words[0] or self.yes()
         }
+        if self.yes():
+            self.spec["platform"]["dashboards"] = "grafana"
         for _ in range(self.count(0, 2)):
             entity = self.name("entities")
             self.entities[entity] = (self.column(), self.pick(["int64", "string", "int32"]))

@@ -107,7 +107,7 @@ def test_one_target(target: str, project: Path, capsys: Capture) -> None:
     assert run(["compile", "--target", target]) == 0, capsys.readouterr().err
     made = {k: v for k, v in files(project).items() if k not in {"mlops.yaml", "mlops.lock"}}
     assert made.items() <= everything.items()
-    assert (target in {"kubernetes", "docker", "feast", "prometheus", "alertmanager", "evidently", "mlflow"}) is not bool(made)  # fmt: skip
+    assert (target in {"kubernetes", "docker", "feast", "prometheus", "alertmanager", "evidently", "mlflow", "grafana"}) is not bool(made)  # fmt: skip
 
 
 def test_one_environment_leaves_the_others(project: Path) -> None:

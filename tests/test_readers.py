@@ -126,6 +126,37 @@ BROKEN: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "never to the route of retrain",
         ),
     ],
+    ("Grafana", "monitoring/grafana/production/delay.json"): [
+        ("sum(rate(", "sum(rat(", "rat"),
+        ("max(mlops_drift_share", "max(mlops_drift_share{", "parse error"),
+        ('"id": 3', '"id": 2', "2 times"),
+        ('"x": 12', '"x": 11', "overlap"),
+        ('"x": 12', '"x": 13', "columns"),
+        ("flights-production-delay", "flights/delay", "uid"),
+        ("flights-production-delay", "f" * 41, "uid"),
+        ('"schemaVersion": 42', '"schemaVersion": 16', "schemaVersion"),
+        ('"name": "datasource"', '"name": "source"', "not defined"),
+    ],
+    ("Grafana's schema", "monitoring/grafana/production/delay.json"): [
+        ('"fieldConfig"', '"fieldConfigs"', "fieldConfigs"),
+        ('"tags": [', '"tagz": [', "tagz"),
+        ('"uid": "${datasource}"', '"id": "${datasource}"', "datasource"),
+    ],
+    (
+        "Grafana's provisioning",
+        "monitoring/grafana/production/provisioning/dashboards/flights.yaml",
+    ): [
+        ("  folder:", "  foldr:", "foldr"),
+        ("  type: file\n", "", "type"),
+        ("providers:", "provider:", "providers"),
+        ("apiVersion: 1", "apiVersion: 2", "apiVersion"),
+    ],
+    (
+        "Grafana's provisioning",
+        "monitoring/grafana/production/provisioning/datasources/flights.yaml",
+    ): [
+        ("  access:", "  acces:", "acces"),
+    ],
     ("Evidently", "monitoring/evidently/delay.drift.json"): [
         ("metric_v2:ValueDrift", "metric_v2:ValueDraft", "ValueDraft"),
         ('"metadata"', '"metdata"', "metdata"),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import tools
-from readers import commands, python_and_json, text
+from readers import commands, grafana, python_and_json, text
 from readers.refusal import Refusal
 from readers.worker import worker
 
@@ -80,6 +80,13 @@ READERS: tuple[Reader, ...] = (
         "promtool test", r"monitoring/prometheus/.+\.rules\.test\.yml", commands.run_rule_tests
     ),
     _reader("amtool", r"monitoring/alertmanager/.+\.yml", commands.check_alertmanager),
+    _reader("Grafana", r"monitoring/grafana/.+\.json", grafana.dashboards),
+    _reader("Grafana's schema", r"monitoring/grafana/.+\.json", grafana.known_words),
+    _reader(
+        "Grafana's provisioning",
+        r"monitoring/grafana/.+/provisioning/.+\.yaml",
+        grafana.provisioning,
+    ),
     _reader("Evidently", r"monitoring/evidently/.+\.json", partial(_in_worker, "evidently")),
     _reader("Great Expectations", r"gx/.+", partial(_in_worker, "great_expectations")),
     _reader("Feast", r"feature_repo/(.+\.py|feature_store\.yaml)", partial(_in_worker, "feast")),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
-
-import yaml
 
 import tools
 from mlopsc.artifacts.draft import Draft, Traced
@@ -104,9 +103,9 @@ def write(root: Path, texts: dict[str, str]) -> None:
 
 
 def dump(path: Path, data: object) -> None:
-    """Write `data` as a YAML file that Go reads as meant."""
+    """Write `data` as JSON, which is YAML and a hundred times quicker to write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), "utf-8")
+    path.write_text(json.dumps(data, ensure_ascii=False), "utf-8")
 
 
 def check_rules(folder: Path) -> str:

@@ -274,6 +274,26 @@ def test_schedules_name_model_task_and_environment() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("approvers", "required"),
+    [
+        ("[growth/ml-leads]", [5]),
+        ("[growth/ml-leads, growth/fairness]", [3, 2]),
+        ("[ada, growth/ml-leads, growth/fairness]", [1, 2, 2]),
+        ("[ada, grace]", [1, 1]),
+        ("[a/a, b/b, c/c, d/d, e/e, f/f]", [1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_approvers_together_give_the_approvals_of_the_model(
+    approvers: str, required: list[int]
+) -> None:
+    spec = FULL.replace("approvers: [growth/ml-leads]", f"approvers: {approvers}")
+    spec = spec.replace("approvals: 2", "approvals: 5")
+    facts = json.loads(artifacts_of(gitlab, spec)[".gitlab/schedules.json"].text)
+    asked = facts["protected_environments"][0]["approvals"]
+    assert [one["required"] for one in asked] == required
+
+
 def test_what_kubernetes_schedules_gitlab_does_not() -> None:
     facts = json.loads(artifacts_of(gitlab, in_kubernetes())[".gitlab/schedules.json"].text)
     assert facts["schedules"] == []

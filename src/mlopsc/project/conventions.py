@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ CHALLENGER: Final = "challenger"  # the newest version that passed the gate
 def dns(name: str) -> str:
     """A spec name as a Kubernetes object name: DNS labels know no underscore."""
     return name.replace("_", "-")
+
+
+def is_group(approver: str) -> bool:
+    """Whether a name of GitLab is a group: one with a `/`. One without is a user."""
+    return "/" in approver
 
 
 def object_name(model: str, purpose: str | None = None) -> str:
@@ -44,6 +50,7 @@ PROGRAM_FILES: Final = (
     "monitor.py",
     "network.py",
     "outcome.py",
+    "places.py",
     "register.py",
     "registry.py",
     "reports.py",
@@ -141,6 +148,37 @@ def serving_dockerfile(model: str) -> str:
     return f"images/serving-{dns(model)}/Dockerfile"
 
 
+GRAFANA: Final = "grafana"  # the word of `platform.dashboards`
+
+
+def dashboards(environment: str) -> str:
+    """The folder of an environment's dashboards and of what Grafana is provisioned with."""
+    return f"monitoring/grafana/{environment}"
+
+
+def dashboard(environment: str, model: str) -> str:
+    """A model's dashboard in one environment."""
+    return f"{dashboards(environment)}/{model}.json"
+
+
+def dashboard_uid(project: str, environment: str, model: str) -> str:
+    """What a dashboard is called in addresses, for as long as its names stay.
+
+    Names hold no `-`, so no two are joined alike. Grafana takes 40 characters
+    (https://grafana.com/docs/grafana/latest/developers/http_api/dashboard/, "Identifier (id) vs unique
+    identifier (uid)"); what is longer ends in a digest of the whole.
+    """
+    return short(f"{project}-{environment}-{model}", 40)
+
+
+def short(name: str, most: int) -> str:
+    """`name`, or its beginning and a digest of it where it is longer than `most`."""
+    if len(name) <= most:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: most - 9]}-{digest}"
+
+
 def serving_image(registry: str, model: str) -> str:
     """The repository a model's serving image is pushed to; the tag is the model's version."""
     return f"{registry}/{dns(model)}"
@@ -214,7 +252,7 @@ def decision(name: str) -> Path:
 def environment_of(path: str, names: tuple[str, ...]) -> str | None:
     """The environment a generated file belongs to; None: all of them share it."""
     parts = path.split("/")
-    if parts[0] == "k8s" or parts[:2] == ["monitoring", "prometheus"]:
+    if parts[0] == "k8s" or parts[:2] in (["monitoring", "prometheus"], ["monitoring", "grafana"]):
         folder = parts[1 if parts[0] == "k8s" else 2]
         return folder if folder in names else None
     if parts[:2] == ["monitoring", "alertmanager"]:

@@ -83,6 +83,7 @@ class Platform(Node):
     delivery: str
     autoscaling: str
     metrics: str
+    dashboards: str | None  # None: nobody draws any
     drift: str
     secrets: str
     gitops: str
@@ -120,6 +121,7 @@ class Services(Node):
     prometheus: str | None  # base URL
     pushgateway: str | None  # base URL
     alertmanager: str | None  # base URL
+    grafana: str | None  # base URL
     feast: FeastService | None
     kafka: KafkaService | None
     connections: dict[str, Connection]  # by source kind: postgres, snowflake, redshift, …

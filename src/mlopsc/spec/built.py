@@ -70,14 +70,12 @@ NOT_BUILT: Final = (
     _word("delivery", "rolling"),
     _word("traffic", "none"),
     _word("autoscaling", "hpa"),
-    NotBuilt(("platform", "dashboards"), "leave it out: the metrics are in Prometheus"),
     _word("secrets", "kubernetes"),
     _word("gitops", "kubectl"),
     # --- services
     NotBuilt(("services", "gateway_api"), "leave it out: a model answers inside the cluster"),
     NotBuilt(("services", "kserve"), "leave it out: `platform.serving` is kubernetes"),
     NotBuilt(("services", "external_secrets"), "leave it out: secrets exist in Kubernetes already"),
-    NotBuilt(("services", "grafana"), "leave it out: there are no dashboards"),
     NotBuilt(("services", "gitlab"), "leave it out: the host of `repository` is used"),
     NotBuilt(("services", "kafka", "cluster"), "leave it out, and make the topics yourself"),
     NotBuilt(
@@ -171,6 +169,7 @@ BUILT: Final[tuple[Pattern, ...]] = (
             "traffic",
             "autoscaling",
             "metrics",
+            "dashboards",
             "drift",
             "secrets",
             "gitops",
@@ -178,7 +177,7 @@ BUILT: Final[tuple[Pattern, ...]] = (
     ),
     *(
         ("services", service, "url")
-        for service in ("mlflow", "prometheus", "pushgateway", "alertmanager")
+        for service in ("mlflow", "prometheus", "pushgateway", "alertmanager", "grafana")
     ),
     ("services", "feast", "registry"),
     ("services", "feast", "online_store"),

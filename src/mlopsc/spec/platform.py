@@ -94,7 +94,7 @@ class Platform(Chapter):
     )
     dashboards: Maybe[DashboardsWord] = Field(
         default=None,
-        description="Who draws dashboards; without it there are none.",
+        description="Who draws dashboards; without it, Grafana where `services.grafana` is, else nobody.",
         examples=["grafana"],
     )
     drift: DriftWord = Field(

@@ -150,7 +150,7 @@ class Services(Chapter):
     )
     grafana: Maybe[Grafana] = Field(
         default=None,
-        description="Grafana; without it, alerts carry no link to a dashboard.",
+        description="Grafana, for a dashboard a model; without it, alerts carry no link to one.",
         examples=[{"url": "https://grafana.example.com"}],
     )
     gitlab: Maybe[Gitlab] = Field(

@@ -73,7 +73,8 @@ _ANSWERED: Final = {"drift": DRIFT, "performance": PERFORMANCE, "slo": BURN}
 _SUMMARY: Final = '{{ .GroupLabels.SortedPairs.Values | join " " }}'
 _TEXT: Final = (
     "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
-    "{{ .Annotations.runbook_url }}\n{{ end }}"
+    "{{ .Annotations.runbook_url }}\n"
+    "{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}"
 )
 
 

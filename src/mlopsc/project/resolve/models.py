@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlopsc.frozen import frozen
+from mlopsc.project.conventions import GRAFANA
 from mlopsc.project.drift import USUAL_METHOD, usual_threshold
 from mlopsc.project.model import (
     Autoscale,
@@ -118,9 +119,17 @@ def _model(scope: Scope, name: str, written: Any, at: Path, spec: Spec, names: N
     )
 
 
+def words_of(spec: Spec) -> dict[str, Any]:
+    """The project's word for each role; whoever names a Grafana wants dashboards there."""
+    words = {role: getattr(spec.platform, role) for role in ROLES}
+    if words["dashboards"] is None and spec.services.grafana is not None:
+        words["dashboards"] = GRAFANA
+    return words
+
+
 def _platform(spec: Spec, own: Any, at: Path) -> Platform:
     """The project's words, with the model's own in their place."""
-    words = {role: getattr(spec.platform, role) for role in ROLES}
+    words = words_of(spec)
     words |= {role: word for role, word in ((r, getattr(own, r, None)) for r in ROLES) if word}
     changed = any(getattr(own, role, None) for role in ROLES)
     return Platform((*at, "platform") if changed else ("platform",), **words)

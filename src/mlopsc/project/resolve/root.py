@@ -30,11 +30,11 @@ from mlopsc.project.model import (
 )
 from mlopsc.project.resolve.features import resolve_features, resolve_views
 from mlopsc.project.resolve.models import (
-    ROLES,
     Names,
     query_bounds,
     resolve_models,
     resolve_target,
+    words_of,
     written_columns,
 )
 from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
@@ -121,7 +121,7 @@ def _chapters(scope: Scope, spec: Spec, environments: tuple[str, ...]) -> _Chapt
     entities = resolve_entities(scope, sources)
     views = resolve_views(scope, spec, sources, entities)
     return _Chapters(
-        platform=Platform(("platform",), **{role: getattr(spec.platform, role) for role in ROLES}),
+        platform=Platform(("platform",), **words_of(spec)),
         services=_services(scope, spec),
         images=tuple(images.values()),
         sources=tuple(sources.values()),
@@ -150,6 +150,7 @@ def _services(scope: Scope, spec: Spec) -> Services:
         prometheus=_url(written.prometheus),
         pushgateway=_url(written.pushgateway),
         alertmanager=_url(written.alertmanager),
+        grafana=_url(written.grafana),
         feast=None
         if feast is None
         else FeastService(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from mlopsc.project import containers, conventions
 from mlopsc.project.alerting import rule_groups
+from mlopsc.project.dashboards import has_dashboard
 from mlopsc.project.drift import reports_of
 from mlopsc.project.model import (
     Environment,
@@ -223,6 +224,12 @@ def deployment_changes(project: Project, environment: Environment, model: Model)
     found = [f"{conventions.model_manifests(environment.name, model.name)}/**/*"]
     if cluster_jobs(project, environment, model):
         found += _configuration(model)
+    if has_dashboard(environment, model):
+        folder = conventions.dashboards(environment.name)
+        found += [
+            conventions.dashboard(environment.name, model.name),
+            f"{folder}/kustomization.yaml",
+        ]
     for image in own_images(project, environment, model):
         found += input_patterns(project, image)
     return tuple(dict.fromkeys(found))

@@ -150,12 +150,19 @@ def _protected(project: Project) -> Entries:
 
 
 def _approvals(environment: Environment, model: Model) -> Iterator[dict[str, Body]]:
-    """Each approver agrees once; of one group alone as many as the model's governance asks for."""
-    alone = len(environment.approvers) == 1
-    required = max(1, model.governance.approvals) if alone else 1
+    """Each approver agrees, and together as many people as the model's governance asks for.
+
+    A user is one person; what is still missing is shared evenly by the groups, in their order.
+    """
+    missing = max(0, model.governance.approvals - len(environment.approvers))
+    groups = [approver for approver in environment.approvers if conventions.is_group(approver)]
     for approver in environment.approvers:
-        kind = "group" if "/" in approver else "user"
-        yield {kind: approver, "required": required if kind == "group" else 1}
+        if conventions.is_group(approver):
+            each, left = divmod(missing, len(groups))
+            more = each + (groups.index(approver) < left)
+            yield {"group": approver, "required": 1 + more}
+        else:
+            yield {"user": approver, "required": 1}
 
 
 # --- the job ---------------------------------------------------------------------------------

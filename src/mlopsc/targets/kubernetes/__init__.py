@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from mlopsc.targets.kubernetes import (
     availability,
     configuration,
+    dashboards,
     jobs,
     kustomization,
     network,
@@ -36,14 +37,15 @@ def emit(project: Project) -> Iterator[Draft]:
         shared = tuple(observation.of_environment(project, environment))
         yield from shared
         here = []
+        there = (*folders, *dashboards.folders(environment))
         for place in places(project, environment):
             objects = tuple(_objects(place))
             if objects:
                 here.append((place, objects))
                 yield from objects
-                yield kustomization.of_model(place, objects, folders)
+                yield kustomization.of_model(place, objects, there)
         if here or shared:
-            yield kustomization.of_environment(environment, tuple(here), shared, folders)
+            yield kustomization.of_environment(environment, tuple(here), shared, there)
 
 
 def _objects(place: Place) -> Iterator[Draft]:
