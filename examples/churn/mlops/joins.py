@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 from mlops import tables
-from mlops.network import retried
+from mlops.network import TIMEOUT_SECONDS, Answer, address_of, is_outage, retried
 from mlops.outcome import CannotRun, Failed, asked_by, missing_package
+from mlops.stores import dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlops.facts import Features
 
@@ -53,7 +53,51 @@ def open_store(repository: str, *, online: bool = False) -> Any:
     unset = sorted(set(re.findall(r"\$\{(\w+)\}", json.dumps(needed))) - set(os.environ))
     if unset:
         raise CannotRun(f"{config} needs the environment variable {', '.join(unset)}")
-    return retried(f"Feast's registry of {config}", lambda: FeatureStore(repo_path=str(folder)))
+    return answered(
+        f"Feast's registry {_registry(settings)}", lambda: _opened(FeatureStore, folder)
+    )
+
+
+def _opened(kind: Any, folder: Path) -> Any:
+    """The store, its registry read once: Feast itself puts that off until the first question."""
+    # libpq waits for as long as the network does, a Redis client for ever.
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(TIMEOUT_SECONDS))
+    store = kind(repo_path=str(folder))
+    online = store.config.online_store
+    if (
+        getattr(online, "type", None) == "redis"
+        and "socket_timeout" not in online.connection_string
+    ):
+        online.connection_string += f",socket_timeout={TIMEOUT_SECONDS}"
+        online.connection_string += f",socket_connect_timeout={TIMEOUT_SECONDS}"
+    store.list_projects()
+    return store
+
+
+def _registry(settings: Mapping[str, Any]) -> str:
+    """Where Feast's registry is."""
+    given = settings.get("registry")
+    path = given.get("path") if isinstance(given, dict) else given
+    return address_of(os.path.expandvars(str(path or "data/registry.db")))
+
+
+def online_address(store: Any) -> str:
+    """Where the online store of a feature store is: its kind and its address, without passwords."""
+    config = store.config.online_store
+    fields = ("connection_string", "path", "host")
+    given = next((str(v) for v in (getattr(config, name, None) for name in fields) if v), "")
+    return f"{config.type} {address_of(given)}".strip()
+
+
+def answered(what: str, attempt: Callable[[], Answer]) -> Answer:
+    """What Feast answers; CannotRun, naming `what`, when a store does not answer or refuses."""
+    try:
+        return retried(what, attempt)
+    except (CannotRun, Failed):
+        raise
+    except Exception as error:  # each of Feast's stores has errors of its own
+        reason = f"{type(error).__name__}: {error}"
+        raise CannotRun(f"{what}: {reason}") from error
 
 
 def join(frame: pd.DataFrame, timestamp: str, features: Features) -> pd.DataFrame:
@@ -77,7 +121,8 @@ def join(frame: pd.DataFrame, timestamp: str, features: Features) -> pd.DataFram
         if type(error).__name__ != "FeatureServiceNotFoundException":
             raise
         raise CannotRun(
-            f"Feast does not know the feature service '{features.service}': run `feast apply` first"
+            f"Feast does not know the feature service '{features.service}': run `feast apply` first "
+            f"{asked_by(features.joined[0].spec)}"
         ) from None
     joined = _retrieve(store, service, frame, timestamp, features)
     absent = [column for column in features.joined if column.name not in joined]
@@ -131,8 +176,8 @@ def _from_store(
     complete = entities.dropna(subset=[*keys, EVENT_TIME])
     if complete.empty:
         raise Failed("no row has all keys and a time, so there is nothing to join features to")
-    answer: pd.DataFrame = retried(
-        "Feast's offline store",
+    answer: pd.DataFrame = answered(
+        f"Feast's offline store {store.config.offline_store.type}",
         lambda: store.get_historical_features(entity_df=complete, features=service).to_df(),
     )
     if answer[ROW].duplicated().any():
@@ -202,7 +247,11 @@ def _history(view: Any, keys: list[str], columns: list[str], repository: Path) -
     made = [source.created_timestamp_column] if source.created_timestamp_column else []
     read = [own_names.get(name, name) for name in (*keys, *columns)]
     try:
-        table = ds.dataset(path, format="parquet").to_table([*read, source.timestamp_field, *made])
+        table = retried(
+            f"feature view '{view.name}': {path}",
+            lambda: dataset(path, "parquet").to_table([*read, source.timestamp_field, *made]),
+            lambda error: "://" in path and is_outage(error),
+        )
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
         raise Failed(f"feature view '{view.name}': {path} cannot be read: {error}") from None
     rows = table.to_pandas().rename(columns=source.field_mapping)

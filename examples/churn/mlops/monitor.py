@@ -263,7 +263,8 @@ def _kept(run: Run, folder: Path, columns: Sequence[Column]) -> pd.DataFrame:
     if wrong:
         what = ", ".join(f"{key} {value}" for key, value in wrong.items())
         raise CannotRun(
-            f"{note} is the reference of {what}, not of version {run.version} of '{run.facts.model}'"
+            f"{note} is the reference of {what}, not of version {run.version} of '{run.facts.model}' "
+            f"{asked_by(run.monitoring.spec)}"
         )
     rows = tables.read_parquet(folder / "reference.parquet", run.monitoring.spec)
     gone = [column.name for column in columns if column.name not in rows]
@@ -415,7 +416,10 @@ def performance(run: Run, wanted: Performance, folder: Path) -> Findings:
             tuple(Case(one.name, "not judged", note=note, spec=one.spec) for one in wanted.metrics)
         )
     groups = run.facts.evaluation.groups if run.facts.evaluation else ()
-    given = metrics.answers(rows, run.facts.task, label.name, run.facts.prediction, groups)
+    try:
+        given = metrics.answers(rows, run.facts.task, label.name, run.facts.prediction, groups)
+    except Failed as wrong:
+        raise Failed(f"'{run.monitoring.current}': {wrong} {asked_by(wanted.spec)}") from None
     cases, samples = [], []
     for bound in wanted.metrics:
         found = metrics.metric(run.facts.task, bound.name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mlops.places import named
+
 PASSED: Final = 0
 """Everything asked for holds; failed warnings and drift were reported."""
 FAILED: Final = 1
@@ -21,8 +23,8 @@ class CannotRun(Exception):
 
 
 def asked_by(spec: str) -> str:
-    """The end of a message: the path in mlops.yaml that asks for what is missing."""
-    return f"(asked for by {spec} in mlops.yaml)"
+    """The end of a message: the path and line in mlops.yaml that asks for what is missing."""
+    return f"(asked for by {named(spec)})"
 
 
 def missing_package(package: str, purpose: str) -> CannotRun:

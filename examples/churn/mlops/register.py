@@ -21,7 +21,7 @@ from mlops import command, reports, tables
 from mlops.command import Argument
 from mlops.facts import read_model
 from mlops.gate import digest
-from mlops.outcome import PASSED, CannotRun, Failed
+from mlops.outcome import PASSED, CannotRun, Failed, asked_by
 from mlops.registry import METRIC_PREFIX, REFERENCE, TAG_MODEL, TAG_PROJECT, Versions, versions
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def log_run(
     client = registry.client
     note = out / "mlflow_run_id.txt"
     if note.is_file():
-        given = note.read_text(encoding="utf-8").strip()
-        run = str(registry.call(lambda: client.get_run(given)).info.run_id)
+        run = _own_run(registry, note, facts)
     else:
         experiment = registry.experiment()
         made = registry.call(lambda: client.create_run(experiment, run_name=facts.model))
@@ -126,6 +125,18 @@ def log_run(
     if not note.is_file():
         registry.call(lambda: client.set_terminated(run))
     return run
+
+
+def _own_run(registry: Versions, note: Path, facts: ModelFacts) -> str:
+    """The run that training says it made."""
+    given = note.read_text(encoding="utf-8", errors="replace").strip()
+    found = registry.ask(lambda: registry.client.get_run(given), otherwise=None)
+    if found is None:
+        asking = facts.training.spec if facts.training else facts.spec
+        raise Failed(
+            f"{note} names the run '{given}', which MLflow does not have {asked_by(asking)}"
+        )
+    return str(found.info.run_id)
 
 
 def _log_figures(registry: Versions, facts: ModelFacts, run: str, measured: object) -> None:
@@ -186,23 +197,27 @@ def write_reference(folder: Path, data: Path, out: Path, facts: ModelFacts, run:
 
 
 def _without_personal(rows: pd.DataFrame, facts: ModelFacts) -> pd.DataFrame:
-    """Personal columns that are no features are nobody's business in a registry."""
-    features = {column.name for column in facts.features.all}
-    personal = {column.name for column in facts.examples.keys if column.personal} - features
+    """No drift report looks at personal columns, so they are nobody's business in a registry."""
+    personal = {c.name for c in (*facts.examples.keys, *facts.features.all) if c.personal}
     return rows.drop(columns=sorted(personal))
+
+
+def _make_known(registry: Versions, name: str) -> None:
+    """Make the registered model, if it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        registry.client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def make_version(registry: Versions, facts: ModelFacts, run: str) -> str:
     """The registered version, tagged and called `challenger`."""
-    from mlflow.exceptions import MlflowException
-
     name = facts.registry.name if facts.registry else facts.model
     client = registry.client
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise CannotRun(f"MLflow {registry.address}: {error.message}") from None
+    registry.call(lambda: _make_known(registry, name))
     source = f"{registry.call(lambda: client.get_run(run)).info.artifact_uri}/model"
     tags = {TAG_PROJECT: facts.project, TAG_MODEL: facts.model, "mlops.gate": "passed", **ci_tags()}
     version = str(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops.network import TIMEOUT_SECONDS, retried
+from mlops.network import TIMEOUT_SECONDS, is_outage, retried, without_password
 from mlops.outcome import CannotRun, asked_by, missing_package
 
 if TYPE_CHECKING:
@@ -21,6 +21,18 @@ REFERENCE = "reference"
 TAG_PROJECT, TAG_MODEL, TAG_RESPONSE = "mlops.project", "mlops.model", "mlops.response"
 
 
+def is_away(error: Exception) -> bool:
+    """Whether MLflow did not answer; its client has one kind of error for that and for all else."""
+    from mlflow.exceptions import MlflowException, RestException
+
+    if not isinstance(error, MlflowException):
+        return is_outage(error)
+    if error.error_code in ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
+        return True
+    unanswered = isinstance(error, RestException) or str(error).startswith("API request to ")
+    return error.error_code == "INTERNAL_ERROR" and unanswered
+
+
 class Versions:
     """The versions of one registered model."""
 
@@ -30,8 +42,8 @@ class Versions:
         self.address = os.environ.get("MLFLOW_TRACKING_URI", "")
         if not self.address:
             raise CannotRun("MLFLOW_TRACKING_URI is not set: it says where MLflow answers")
-        # MLflow retries by itself, for minutes; its bound is set to ours before it is imported.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
+        # MLflow would try for a quarter of an hour (7 retries of 120 s each), in silence; we try.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_SECONDS))
         # A progress bar is a line of noise for each file in a pipeline's log.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -41,18 +53,32 @@ class Versions:
             raise missing_package("mlflow", "the model registry") from None
         mlflow.set_tracking_uri(self.address)
         self.mlflow = mlflow
-        self.client = mlflow.MlflowClient()
+        self.what = f"MLflow {without_password(self.address)}"
+        self.client = self.call(mlflow.MlflowClient)
 
     def call(self, attempt: Callable[[], Any]) -> Any:
         """One call, retried while MLflow cannot be reached; its own refusals end the program."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return retried(
-                f"MLflow {self.address}", attempt, lambda error: isinstance(error, OSError)
-            )
-        except MlflowException as error:
-            raise CannotRun(f"MLflow {self.address}: {error.message}") from None
+            return retried(self.what, attempt, is_away)
+        except (MlflowException, OSError) as error:
+            raise CannotRun(f"{self.what}: {without_password(str(error))}") from None
+
+    def ask(self, attempt: Callable[[], Any], *, otherwise: Any) -> Any:
+        """One call, as `call`; `otherwise` when MLflow answers that there is no such thing."""
+        from mlflow.exceptions import MlflowException
+
+        def asked() -> Any:
+            try:
+                return attempt()
+            except MlflowException as error:
+                # A version or alias that nobody made is INVALID_PARAMETER_VALUE in MLflow 3.
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return otherwise
+                raise
+
+        return self.call(asked)
 
     def find(self, environment: Environment, name: str) -> str | None:
         """The version that runs in an environment; None when none was ever chosen."""
@@ -63,34 +89,18 @@ class Versions:
 
     def version(self, version: str, spec: str) -> Any:
         """The registered version; CannotRun, naming the spec line, when there is no such version."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return retried(
-                f"MLflow {self.address}",
-                lambda: self.client.get_model_version(self._registry.name, version),
-            )
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise CannotRun(f"MLflow {self.address}: {error.message}") from None
-            raise CannotRun(
-                f"MLflow has no version {version} of '{self._registry.name}' {asked_by(spec)}"
-            ) from None
+        name = self._registry.name
+        found = self.ask(lambda: self.client.get_model_version(name, version), otherwise=None)
+        if found is None:
+            raise CannotRun(f"MLflow has no version {version} of '{name}' {asked_by(spec)}")
+        return found
 
     def _by_alias(self, alias: str) -> str | None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            found = retried(
-                f"MLflow {self.address}",
-                lambda: self.client.get_model_version_by_alias(self._registry.name, alias),
-            )
-        except MlflowException as error:
-            # An alias nobody set is INVALID_PARAMETER_VALUE in MLflow 3, an unknown model the other.
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise CannotRun(f"MLflow {self.address}: {error.message}") from None
-        return str(found.version)
+        name = self._registry.name
+        found = self.ask(
+            lambda: self.client.get_model_version_by_alias(name, alias), otherwise=None
+        )
+        return None if found is None else str(found.version)
 
     def metrics(self, version: str, spec: str) -> dict[str, float]:
         """What the gate measured of a version, by the metric's name."""
@@ -107,7 +117,8 @@ class Versions:
         listed = self.call(lambda: self.client.list_artifacts(found.run_id, REFERENCE))
         if not listed:
             raise CannotRun(
-                f"version {version} of '{self._registry.name}' was registered without a reference"
+                f"version {version} of '{self._registry.name}' was registered without a reference "
+                f"{asked_by(spec)}"
             )
         return Path(
             self.call(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
-from mlops.network import retried
+from mlops.network import TIMEOUT_SECONDS, is_outage, retried
 from mlops.outcome import CannotRun, Failed, asked_by, missing_package
 from mlops.reports import replaced
 
@@ -67,6 +68,41 @@ def _address(kind: str) -> str:
     return address
 
 
+def dataset(path: str, kind: str) -> Any:
+    """A file, a folder of files, or an address of some, as pyarrow's dataset."""
+    import pyarrow.dataset as ds
+
+    source, files = _located(path)
+    return ds.dataset(source, format=kind, filesystem=files)
+
+
+def _located(path: str) -> tuple[str, Any]:
+    """The path of files within their file system, and that one, which gives up in time.
+
+    Left to themselves, Google's client tries for a quarter of an hour before it says that nobody
+    answers, and Amazon's waits for several minutes.
+    """
+    scheme, _, inside = path.partition("://")
+    if scheme not in ("gs", "s3") or "?" in inside:  # local, or an address with options of its own
+        return path, None
+    from pyarrow import fs
+
+    if scheme == "gs":
+        return inside, fs.GcsFileSystem(retry_time_limit=timedelta(seconds=TIMEOUT_SECONDS))
+    endpoint = urlsplit(
+        os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL", ""))
+    )
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return inside, fs.S3FileSystem(
+        endpoint_override=endpoint.netloc or None,
+        scheme=endpoint.scheme or "https",
+        region=region or (None if endpoint.netloc else fs.resolve_s3_region(inside.split("/")[0])),
+        connect_timeout=TIMEOUT_SECONDS,
+        request_timeout=TIMEOUT_SECONDS,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+    )
+
+
 class Files:
     """Parquet and CSV through pyarrow: a file, a folder of files, or a gs:// or s3:// address."""
 
@@ -76,15 +112,17 @@ class Files:
         self._local = "://" not in self._path
 
     def _dataset(self) -> Any:
-        import pyarrow.dataset as ds
-
         if self._local and not Path(self._path).exists():
             raise Failed(f"no data: {self._path} does not exist {asked_by(self._location.spec)}")
+        return self._answered(lambda: dataset(self._path, self._location.kind))
+
+    def _answered(self, attempt: Callable[[], Any]) -> Any:
+        """What pyarrow answers; Failed when the files are none of this kind."""
         try:
             return retried(
                 f"{self._location.kind} {self._path}",
-                lambda: ds.dataset(self._path, format=self._location.kind),
-                lambda error: isinstance(error, OSError) and not self._local,
+                attempt,
+                lambda error: not self._local and is_outage(error),
             )
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
             raise Failed(
@@ -102,7 +140,8 @@ class Files:
         condition = None
         if timestamp and (window.start or window.end):
             condition = self._condition(dataset.schema.field(timestamp), window)
-        return dataset.to_table(columns=list(columns), filter=condition).to_pandas()
+        table = self._answered(lambda: dataset.to_table(columns=list(columns), filter=condition))
+        return table.to_pandas()
 
     def _condition(self, field: Any, window: Window) -> Any:
         import pyarrow as pa
@@ -206,6 +245,10 @@ _SQL_PACKAGES = {
     "redshift": "sqlalchemy-redshift redshift-connector",
     "snowflake": "snowflake-sqlalchemy",
 }
+_CONNECT_TIMEOUT = {
+    "postgresql": "connect_timeout", "redshift": "timeout", "snowflake": "login_timeout",
+}  # fmt: skip
+"""SQLAlchemy dialect → the driver's argument for how long connecting may take, in seconds."""
 _IN_UTC = {
     "postgresql": "SET TIME ZONE 'UTC'",
     "redshift": "SET timezone TO 'UTC'",
@@ -228,7 +271,11 @@ class SqlDatabase:
         try:
             import sqlalchemy
 
-            return sqlalchemy.create_engine(_address(self._location.kind), pool_pre_ping=True)
+            url = sqlalchemy.make_url(_address(self._location.kind))
+            waits = _CONNECT_TIMEOUT.get(url.get_backend_name())
+            return sqlalchemy.create_engine(
+                url, pool_pre_ping=True, connect_args={waits: TIMEOUT_SECONDS} if waits else {}
+            )
         except ModuleNotFoundError:
             raise missing_package(packages, purpose) from None
         except sqlalchemy.exc.NoSuchModuleError:
@@ -259,17 +306,16 @@ class SqlDatabase:
                 return pd.read_sql(query, connection)
 
         try:
-            return retried(
-                f"{self._location.kind} {engine.url.host or engine.url.database}",
-                attempt,
-                lambda error: (
-                    isinstance(error, sa.exc.OperationalError) and "no such table" not in str(error)
-                ),
-            )
+            return retried(self._where(engine), attempt)
         except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
             raise _no_table(self._location, error) from None
         finally:
             engine.dispose()
+
+    def _where(self, engine: Any) -> str:
+        url = engine.url
+        port = f":{url.port}" if url.port else ""
+        return f"{self._location.kind} {url.host or url.database}{port}"
 
     def columns(self) -> list[str]:
         """See Store."""
@@ -286,7 +332,9 @@ class SqlDatabase:
 
         engine = self._engine()
         try:
-            with engine.begin() as connection:  # one transaction: all rows or none
+            # Connecting is repeated; writing is not, nobody knows how far it came.
+            opened = retried(self._where(engine), engine.connect)
+            with opened as connection, connection.begin():  # one transaction: all rows or none
                 rows.to_sql(
                     self._name,
                     connection,
@@ -296,7 +344,8 @@ class SqlDatabase:
                     chunksize=10_000,  # rows a statement: bounds the memory of the driver
                 )
         except sa.exc.SQLAlchemyError as error:
-            raise CannotRun(f"{self._location.kind} {self._location.name}: {error}") from None
+            what = f"{self._where(engine)}, {self._location.name}"
+            raise CannotRun(f"{what}: {error}") from None
         finally:
             engine.dispose()
 

@@ -91,8 +91,9 @@ def typed(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
         try:
             cast[column.name] = _CASTS[column.type](values, column.type)
         except (ValueError, TypeError, OverflowError) as error:
+            found = "it holds what is personal and not shown here" if column.personal else error
             wrong.append(
-                f"column '{column.name}' must be {column.type}, but {error} {asked_by(column.spec)}"
+                f"column '{column.name}' must be {column.type}, but {found} {asked_by(column.spec)}"
             )
     if wrong:
         raise Failed("\n".join(wrong))
@@ -188,8 +189,8 @@ def read_parquet(path: Path, asked: str) -> pd.DataFrame:
     try:
         # An index that pandas kept in the file says nothing about the rows; their order does.
         return pq.read_table(path).to_pandas().reset_index(drop=True)
-    except pa.ArrowInvalid as error:
-        raise Failed(f"{path} is no parquet file: {error} {asked_by(asked)}") from None
+    except (OSError, pa.ArrowException) as error:  # damaged pages are an OSError
+        raise Failed(f"{path} cannot be read as parquet: {error} {asked_by(asked)}") from None
 
 
 def newest(source: SourceFacts, environment: str) -> datetime | None:

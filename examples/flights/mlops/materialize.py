@@ -17,7 +17,6 @@ if not __package__:  # started as a file: make `mlops` the folder it lies in
 from mlops import command, joins
 from mlops.command import Argument
 from mlops.facts import read_model
-from mlops.network import retried
 from mlops.outcome import PASSED, CannotRun
 
 if TYPE_CHECKING:
@@ -63,6 +62,12 @@ def materialize(options: argparse.Namespace) -> int:
             f"Feast does not know the view {', '.join(unknown)}: run `feast apply` first; "
             f"it knows: {', '.join(sorted(there)) or 'none'}"
         )
+    offline = sorted(name for name in views if not there[name].online)
+    if offline:
+        raise CannotRun(
+            f"the view {', '.join(offline)} is not looked up online: write `materialize: 1h`, or how often "
+            f"else, below features.{offline[0]} in mlops.yaml"
+        )
     end = command.now(options)
     for name in views:
         _catch_up(store, there[name], end)
@@ -80,8 +85,8 @@ def _catch_up(store: Any, view: Any, end: datetime) -> None:
     if start >= end:
         print(f"{view.name}: up to {start.isoformat()} already")
         return
-    retried(
-        f"Feast's stores of view '{view.name}'",
+    joins.answered(
+        f"view '{view.name}', Feast's online store {joins.online_address(store)}",
         lambda: store.materialize(start, end, feature_views=[view.name]),
     )
     print(f"{view.name}: materialized from {start.isoformat()} to {end.isoformat()}")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
 
+from mlops.places import named
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -74,11 +76,15 @@ def print_cases(cases: Sequence[Case]) -> None:
             case.name,
             case.value,
             case.wanted,
-            " ".join(filter(None, (case.note, case.spec))),
+            " ".join(filter(None, (case.note, _asking(case)))),
         )
         for case in cases
     ]
     print_table(("outcome", "what", "found", "wanted", "note, spec line"), rows)
+
+
+def _asking(case: Case) -> str:
+    return named(case.spec) if case.spec else ""
 
 
 def write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:
@@ -94,7 +100,7 @@ def write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:
     for case in cases:
         element = ET.SubElement(root, "testcase", name=_xml(case.name), classname=_xml(suite))
         text = _xml(
-            f"found {case.value or 'nothing'}, wanted {case.wanted or 'nothing'}. {case.note} {case.spec}"
+            f"found {case.value or 'nothing'}, wanted {case.wanted or 'nothing'}. {case.note} {_asking(case)}"
         )
         if case.outcome == "failed":
             ET.SubElement(element, "failure", message=text).text = text

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from mlops.network import retried
 from mlops.outcome import CannotRun, Failed
+from mlops.registry import is_away
 
 if TYPE_CHECKING:
     from mlops.facts import ModelFacts
@@ -18,7 +19,8 @@ def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFr
     """The version's prediction for each row, named after the spec's `prediction`.
 
     Any model that MLflow can load as a Python function will do; its `predict` is given the
-    features in the order of the training data and answers what belongs in the prediction column.
+    features in the order of the training data and answers what belongs in the prediction column,
+    or for a yes-or-no question the probabilities of no and of yes.
     """
     if facts.registry is None:
         raise CannotRun("scoring needs a model registry: add services.mlflow to mlops.yaml")
@@ -28,9 +30,9 @@ def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFr
     versions.version(version, facts.spec)
     try:
         model = retried(
-            f"MLflow {versions.address}",
+            versions.what,
             lambda: versions.mlflow.pyfunc.load_model(address),
-            _is_outage,
+            is_away,
         )
     except (MlflowException, OSError) as error:
         raise CannotRun(
@@ -50,7 +52,7 @@ def predict(versions: Versions, facts: ModelFacts, version: str, rows: pd.DataFr
         raise Failed(
             f"version {version} cannot predict these rows: {type(error).__name__}: {reason}"
         ) from error
-    return _as_column(answer, facts.prediction, rows)
+    return _as_column(answer, facts, rows)
 
 
 def _as_requested(given: pd.DataFrame, model: Any) -> pd.DataFrame:
@@ -73,12 +75,8 @@ def _as_requested(given: pd.DataFrame, model: Any) -> pd.DataFrame:
     return given.astype(floats)
 
 
-def _is_outage(error: Exception) -> bool:
-    """A missing file is an OSError too, and will be missing the next time."""
-    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-
-
-def _as_column(answer: object, name: str, rows: pd.DataFrame) -> pd.Series:
+def _as_column(answer: object, facts: ModelFacts, rows: pd.DataFrame) -> pd.Series:
+    name = facts.prediction
     if isinstance(answer, pd.DataFrame):
         column = name if name in answer else answer.columns[0] if len(answer.columns) == 1 else None
         if column is None:
@@ -87,6 +85,22 @@ def _as_column(answer: object, name: str, rows: pd.DataFrame) -> pd.Series:
             )
         answer = answer[column]
     values = np.asarray(answer).reshape(len(rows), -1) if len(rows) else np.empty((0, 1))
+    if _is_no_and_yes(values, facts):
+        values = values[:, 1:]
     if values.shape[1] != 1:
         raise Failed(f"the model answers {values.shape[1]} numbers a row, '{name}' is one")
     return pd.Series(values[:, 0], index=rows.index, name=name)
+
+
+def _is_no_and_yes(values: np.ndarray, facts: ModelFacts) -> bool:
+    """Whether these are both probabilities of a yes-or-no question, as `predict_proba` answers.
+
+    That is what MLflow answers for a scikit-learn classifier saved with
+    `pyfunc_predict_fn="predict_proba"`; the classes are sorted, so yes stands last.
+    """
+    return (
+        facts.task == "classification"
+        and facts.examples.label.type != "string"
+        and values.shape[1] == 2
+        and bool(np.allclose(values.sum(axis=1), 1))
+    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import reprlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -94,20 +96,27 @@ def read_metrics(out: Path, facts: ModelFacts) -> dict[str, float]:
         raise Failed(
             f"{path} is missing: training must write its metrics there {asked_by(asking)}"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error} {asked_by(asking)}") from None
+    except (ValueError, RecursionError) as error:  # bytes that are no text, text that is no JSON
         raise Failed(f"{path} is not JSON: {error} {asked_by(asking)}") from None
     if not isinstance(found, dict):
         raise Failed(f"{path} must be one object of names and numbers {asked_by(asking)}")
-    wrong = [
-        name
-        for name, value in found.items()
-        if isinstance(value, bool) or not isinstance(value, int | float)
-    ]
-    if wrong:
-        raise Failed(
-            f"{path}: '{wrong[0]}' is no number but {found[wrong[0]]!r} {asked_by(asking)}"
-        )
+    wrong = next((name for name, value in found.items() if not _is_figure(value)), None)
+    if wrong is not None:
+        said = reprlib.repr(found[wrong])
+        raise Failed(f"{path}: '{wrong}' is no number but {said} {asked_by(asking)}")
     return {name: float(value) for name, value in found.items()}
+
+
+def _is_figure(value: object) -> bool:
+    """A number that can be compared: neither true or false, nor NaN, nor infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def read_predictions(data: Path, out: Path, facts: ModelFacts) -> pd.DataFrame:
@@ -126,7 +135,7 @@ def read_predictions(data: Path, out: Path, facts: ModelFacts) -> pd.DataFrame:
             f"{path} has {len(predictions)} rows, the test split has {len(test)}: one prediction for each "
             f"row, in the same order {asked_by(asking)}"
         )
-    _same_rows(test, predictions, path)
+    _same_rows(test, predictions, path, facts)
     extra = [
         name
         for name in predictions.columns
@@ -136,21 +145,34 @@ def read_predictions(data: Path, out: Path, facts: ModelFacts) -> pd.DataFrame:
         **{name: predictions[name].to_numpy() for name in [facts.prediction, *extra]}
     )
     if facts.evaluation and facts.evaluation.columns:
-        only_gate = tables.read_parquet(data / "evaluation.parquet", facts.evaluation.spec)
+        aside = data / "evaluation.parquet"
+        only_gate = tables.read_parquet(aside, facts.evaluation.spec)
+        if len(only_gate) != len(test):
+            raise CannotRun(
+                f"{aside} has {len(only_gate)} rows, test.parquet has {len(test)}: "
+                f"make the dataset again {asked_by(facts.evaluation.spec)}"
+            )
         frame = frame.assign(**{name: only_gate[name].to_numpy() for name in only_gate})
     return frame
 
 
-def _same_rows(test: pd.DataFrame, predictions: pd.DataFrame, path: Path) -> None:
+def _same_rows(
+    test: pd.DataFrame, predictions: pd.DataFrame, path: Path, facts: ModelFacts
+) -> None:
     """Predictions in another order would be judged as wrong ones; any shared column shows it."""
+    personal = {c.name for c in (*facts.examples.keys, *facts.features.all) if c.personal}
+    asking = facts.training.spec if facts.training else facts.spec
     for name in (column for column in test.columns if column in predictions):
         left, right = (_comparable(frame[name]) for frame in (test, predictions))
         differs = ~((left == right) | (left.isna() & right.isna())).to_numpy()
         if differs.any():
             row = int(differs.argmax())
+            values = (
+                "differs" if name in personal else f"is {right.iloc[row]!r}, not {left.iloc[row]!r}"
+            )
             raise Failed(
-                f"{path}: row {row} is another one than in test.parquet: '{name}' is {right.iloc[row]!r}, "
-                f"not {left.iloc[row]!r}; keep the order of test.parquet"
+                f"{path}: row {row} is another one than in test.parquet: '{name}' {values}; "
+                f"keep the order of test.parquet {asked_by(asking)}"
             )
 
 
@@ -171,22 +193,33 @@ def examine(
         return dict(reported), [contract]
     given = None
     if facts.task != "custom":
-        given = metrics.answers(
-            frame, facts.task, facts.examples.label.name, facts.prediction, evaluation.groups
-        )
+        given = _answers(frame, facts, evaluation)
     champion = _champion(evaluation, facts)
     measured, cases = dict(reported), [contract]
     for bound in evaluation.metrics:
         overall = _overall(bound, given, reported, facts)
         if isinstance(overall, float):
             measured[bound.name] = overall
-        cases.append(_judged(bound.name, bound, overall, _champions(champion, bound), facts.task))
+        runs = _champions(champion, bound.name)
+        cases.append(_judged(bound.name, bound, overall, runs, facts.task))
     if given is not None:
-        for part in (_slices, _fairness):
-            more, judged = part(frame, given, evaluation, facts)
+        for more, judged in (
+            _slices(frame, given, evaluation, facts),
+            _fairness(frame, given, champion, evaluation, facts),
+        ):
             measured.update(more)
             cases.extend(judged)
     return measured, cases
+
+
+def _answers(frame: pd.DataFrame, facts: ModelFacts, evaluation: Evaluation) -> Answers:
+    """Labels and predictions, held to what the prediction column has to hold."""
+    label = facts.examples.label.name
+    try:
+        return metrics.answers(frame, facts.task, label, facts.prediction, evaluation.groups)
+    except Failed as wrong:
+        asking = f"{facts.spec}.prediction"
+        raise Failed(f"predictions.parquet: {wrong} {asked_by(asking)}") from None
 
 
 def _overall(
@@ -225,6 +258,9 @@ def _judged(
 
 
 def _worse_by(bound: Bound, found: float, champion: float, task: str) -> float:
+    between_groups = metrics.equal_is_one(task, bound.name)
+    if between_groups is not None:
+        return champion - found if between_groups else found - champion
     known = metrics.metric(task, bound.name)
     higher = (
         known.higher_is_better if known else bound.min is not None if bound.max is None else False
@@ -239,7 +275,7 @@ def _worse_by(bound: Bound, found: float, champion: float, task: str) -> float:
 
 def _champion(evaluation: Evaluation, facts: ModelFacts) -> tuple[str, dict[str, float]] | str:
     """Version and metrics of what runs in production, or why there is nothing to compare with."""
-    if all(bound.max_worse is None for bound in evaluation.metrics):
+    if all(bound.max_worse is None for bound in (*evaluation.metrics, *evaluation.fairness)):
         return "not asked for"
     if facts.registry is None:
         return "not compared: no model registry"
@@ -257,13 +293,13 @@ def _champion(evaluation: Evaluation, facts: ModelFacts) -> tuple[str, dict[str,
     return version, registry.metrics(version, environment.spec or facts.spec)
 
 
-def _champions(champion: tuple[str, dict[str, float]] | str, bound: Bound) -> float | str:
+def _champions(champion: tuple[str, dict[str, float]] | str, name: str) -> float | str:
     if isinstance(champion, str):
         return champion
     version, recorded = champion
-    if bound.name not in recorded:
-        return f"not compared: version {version} has no '{bound.name}' recorded"
-    return recorded[bound.name]
+    if name not in recorded:
+        return f"not compared: version {version} has no '{name}' recorded"
+    return recorded[name]
 
 
 def _groups(frame: pd.DataFrame, column: str, spec: str) -> dict[str, np.ndarray]:
@@ -321,30 +357,41 @@ def _within(bound: Bound) -> Bound:
 
 
 def _fairness(
-    frame: pd.DataFrame, given: Answers, evaluation: Evaluation, facts: ModelFacts
+    frame: pd.DataFrame,
+    given: Answers,
+    champion: tuple[str, dict[str, float]] | str,
+    evaluation: Evaluation,
+    facts: ModelFacts,
 ) -> tuple[dict[str, float], list[Case]]:
     measured, cases = {}, []
     for bound in evaluation.fairness:
-        case, value = _fairness_case(frame, given, bound, evaluation, facts)
-        cases.append(case)
-        if value is not None:
-            measured[f"{bound.name}/{bound.column}"] = value
+        recorded = f"{bound.name}/{bound.column}"
+        found, note = _between_groups(frame, given, bound, evaluation, facts)
+        name = f"{bound.name} by {bound.column}"
+        if found is None or isinstance(found, Undefined):
+            undefined = "" if found is None else "undefined"
+            reason = note if found is None else str(found)
+            cases.append(Case(name, "not judged", undefined, note=reason, spec=bound.spec))
+            continue
+        measured[recorded] = found
+        case = _judged(name, bound, found, _champions(champion, recorded), facts.task)
+        cases.append(replace(case, note="; ".join(filter(None, (case.note, note)))))
     return measured, cases
 
 
-def _fairness_case(
+def _between_groups(
     frame: pd.DataFrame,
     given: Answers,
     bound: FairnessBound,
     evaluation: Evaluation,
     facts: ModelFacts,
-) -> tuple[Case, float | None]:
+) -> tuple[float | Undefined | None, str]:
+    """How far apart the groups are that are large enough, if there are two; and which are not."""
     between = metrics.fairness(facts.task, bound.name)
     if between is None:
         raise CannotRun(
             f"'{bound.name}' is no measure of fairness for a {facts.task} {asked_by(bound.spec)}"
         )
-    name = f"{bound.name} by {bound.column}"
     groups = _groups(frame, bound.column, bound.spec)
     large = {
         group: rows for group, rows in groups.items() if len(rows) >= evaluation.min_slice_rows
@@ -354,18 +401,11 @@ def _fairness_case(
         f"without {', '.join(small)}: fewer than {evaluation.min_slice_rows} rows" if small else ""
     )
     if len(large) < 2:
-        return Case(
-            name,
-            "not judged",
-            note=f"{len(large)} groups are large enough; {note}",
-            spec=bound.spec,
-        ), None
+        return None, f"{len(large)} groups are large enough; {note}"
     try:
-        value = between([given.of(rows) for rows in large.values()])
+        return between([given.of(rows) for rows in large.values()]), note
     except Undefined as reason:
-        return Case(name, "not judged", "undefined", note=str(reason), spec=bound.spec), None
-    case = _judged(name, bound, value, None, facts.task)
-    return Case(case.name, case.outcome, case.value, case.wanted, note, case.spec), value
+        return reason, note
 
 
 def write_reports(

@@ -378,6 +378,11 @@ def fairness(task: str, name: str) -> Callable[[list[Answers]], float] | None:
     return compute
 
 
+def equal_is_one(task: str, name: str) -> bool | None:
+    """Whether groups are equal at 1 and worse below it, or equal at 0; None for no such measure."""
+    return name.endswith("_ratio") if fairness(task, name) is not None else None
+
+
 def _gap(values: list[float], *, difference: bool) -> float:
     low, high = min(values), max(values)
     if difference:

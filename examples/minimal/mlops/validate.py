@@ -7,6 +7,7 @@ read here. Data that is missing, empty or late is said in these words.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from datetime import timedelta
@@ -19,7 +20,7 @@ if not __package__:  # started as a file: make `mlops` the folder it lies in
 from mlops import command, network, reports
 from mlops.command import Argument
 from mlops.facts import FILE_KINDS, read_model, read_source
-from mlops.network import Sample
+from mlops.network import Sample, address_of, is_outage, retried
 from mlops.outcome import FAILED, PASSED, CannotRun, asked_by, missing_package
 from mlops.reports import Case, outcome_of
 
@@ -137,8 +138,15 @@ def run_checkpoint(
             f"checkpoint '{location.checkpoint}' of source '{source.source}' is not there or names what is "
             f"not there: {error} {asked_by(source.spec)}"
         ) from None
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(network.TIMEOUT_SECONDS))
+    what = f"source '{source.source}', {location.kind} {_where(location)}"
+    far = location.kind not in FILE_KINDS or "://" in location.name
+
+    def worth(error: Exception) -> bool:
+        return far and _unanswered(error)
+
     try:
-        head = checkpoint.validation_definitions[0].data.get_batch().head(1)
+        head = retried(what, lambda: _first_row(checkpoint), worth)
         rows = head.data
         if rows.empty:
             return [
@@ -151,13 +159,32 @@ def run_checkpoint(
                     source.spec,
                 )
             ]
-        result = checkpoint.run(expectation_parameters=freshness_parameter(source, rows, now))
+        parameters = freshness_parameter(source, rows, now)
+        result = retried(what, lambda: checkpoint.run(expectation_parameters=parameters), worth)
     except GreatExpectationsError as error:
-        raise CannotRun(
-            f"source '{source.source}' ({location.kind} {location.name}): {error}"
-        ) from error
+        raise CannotRun(f"{what}: {error} {asked_by(location.spec)}") from error
     found = [one for run in result.run_results.values() for one in run.results]
     return [_case(source, one) for one in found]
+
+
+def _first_row(checkpoint: Any) -> Any:
+    return checkpoint.validation_definitions[0].data.get_batch().head(1)
+
+
+def _unanswered(error: Exception) -> bool:
+    """Whether a store did not answer; Great Expectations wraps the errors of what it reads with."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if is_outage(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _where(location: Location) -> str:
+    """The path, or the table and where its database answers."""
+    url = os.environ.get(f"MLOPS_{location.kind.upper()}_URL", "")
+    return f"{location.name} at {address_of(url)}" if url else location.name
 
 
 def freshness_parameter(source: SourceFacts, rows: Any, now: datetime) -> dict[str, object]:
