@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 EXAMPLES := $(patsubst %/mlops.yaml,%,$(wildcard examples/*/mlops.yaml))
 
-.PHONY: help install flights tools test check golden schema bench clean
+.PHONY: help install flights tools demo test mutations check golden schema bench clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,8 +29,18 @@ flights: install ## Compiles the example of the New York flights
 tools: install ## The real tools that read what mlopsc writes, in .tools
 	PYTHON=$(PYTHON) tests/tools/install.sh
 
-test: install tools ## Every test; two processes
-	$(BIN)/python -m pytest --numprocesses=$(PYTEST_WORKERS) $(PYTEST_OPTIONS)
+demo: install tools ## The example lives: trains, serves, drifts, alerts, retrains, in the real tools
+	PYTHONPATH=tests $(BIN)/python -m loop $(DEMO_OPTIONS)
+
+# The loop keeps two cores busy by itself, and its servers answer late when others do too.
+LOOP := tests/test_loop.py tests/test_loop_cuts.py
+
+test: install tools ## Every test; two processes, then the loop
+	$(BIN)/python -m pytest --numprocesses=$(PYTEST_WORKERS) $(addprefix --ignore=,$(LOOP)) $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest $(LOOP) $(PYTEST_OPTIONS)
+
+mutations: install tools ## Every change of every alert rule of two projects, and the share their promtool tests catch
+	MLOPSC_MUTANTS=all $(BIN)/python -m pytest tests/targets/test_alert_mutations.py
 
 check: install ## Format, lint, types
 	$(BIN)/ruff format --check .

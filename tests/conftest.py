@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import readers
+import tools
 from readers.worker import stop_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from loop.stage import Run
 
 _FOLDER = Path(__file__).parent
 
@@ -34,6 +37,24 @@ def _workers() -> Iterator[None]:
     stop_all()
 
 
+@pytest.fixture(scope="session")
+def loop_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The whole loop, run once; it takes minutes.
+
+    Under xdist the files whose tests ask for it run in one process (see the scheduler below).
+    """
+    from loop.__main__ import STAGES, go
+    from loop.stage import Run
+    from loop.workspace import environment
+
+    home = tmp_path_factory.mktemp("loop") / "home"
+    home.mkdir()
+    run = Run(home, environment(home))
+    tools.need_on(run.environment["PATH"], {name for stage in STAGES for name in stage.needs})
+    go(run, STAGES)
+    return run
+
+
 @pytest.hookimpl(optionalhook=True)  # xdist's hook: not known without it
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Keep the tests that use readers together; any other test goes where there is room.
@@ -45,13 +66,30 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
     class ReadersTogether(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "readers" if _uses_readers(nodeid.partition("::")[0]) else nodeid
+            path = nodeid.partition("::")[0]
+            if _asks_for("loop_run", path):
+                return "loop"
+            return "readers" if _uses_readers(path) else nodeid
 
     return ReadersTogether(config, log)
 
 
-@functools.cache
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what a test measured: under xdist a print of its own reaches nobody."""
+    for report in terminalreporter.getreports("passed"):
+        for name, said in report.user_properties:
+            if name == "mutations":
+                terminalreporter.write_line(said)
+
+
 def _uses_readers(path: str) -> bool:
-    text = (_FOLDER.parent / path).read_text("utf-8")
-    asks = re.search(r"^\s*def test_\w+\([^)]*\baccepts\b", text, re.MULTILINE)
-    return asks is not None or "from readers import" in text
+    return _asks_for("accepts", path) or "from readers import" in _text(path)
+
+
+def _asks_for(fixture: str, path: str) -> bool:
+    return re.search(rf"^\s*def \w+\([^)]*\b{fixture}\b", _text(path), re.MULTILINE) is not None
+
+
+@functools.cache
+def _text(path: str) -> str:
+    return (_FOLDER.parent / path).read_text("utf-8")
