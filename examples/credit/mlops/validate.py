@@ -140,13 +140,13 @@ def run_checkpoint(
         ) from None
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(network.TIMEOUT_SECONDS))
     what = f"source '{source.source}', {location.kind} {_where(location)}"
-    far = location.kind not in FILE_KINDS or "://" in location.name
+    database = location.kind not in FILE_KINDS
 
     def worth(error: Exception) -> bool:
-        return far and _unanswered(error)
+        return (database or "://" in location.name) and _unanswered(error)
 
     try:
-        head = retried(what, lambda: _first_row(checkpoint), worth)
+        head = retried(what, lambda: _first_row(checkpoint, database=database), worth)
         rows = head.data
         if rows.empty:
             return [
@@ -160,15 +160,37 @@ def run_checkpoint(
                 )
             ]
         parameters = freshness_parameter(source, rows, now)
-        result = retried(what, lambda: checkpoint.run(expectation_parameters=parameters), worth)
+        result = retried(what, lambda: _results(checkpoint, parameters, database=database), worth)
     except GreatExpectationsError as error:
         raise CannotRun(f"{what}: {error} {asked_by(location.spec)}") from error
     found = [one for run in result.run_results.values() for one in run.results]
     return [_case(source, one) for one in found]
 
 
-def _first_row(checkpoint: Any) -> Any:
-    return checkpoint.validation_definitions[0].data.get_batch().head(1)
+def _first_row(checkpoint: Any, *, database: bool) -> Any:
+    """The first row of what is checked.
+
+    The connection is tried before: of a database that is away, Great Expectations says only that its
+    own number of the missing row is no key.
+    """
+    data = checkpoint.validation_definitions[0].data
+    if database:
+        data.data_asset.datasource.test_connection(test_assets=False)
+    return data.get_batch().head(1)
+
+
+def _results(checkpoint: Any, parameters: Mapping[str, object], *, database: bool) -> Any:
+    """What the expectations come to.
+
+    An expectation that cannot ask its database has failed, says Great Expectations. So the connection
+    is tried again where one could not be computed: whether the data is bad is not known then.
+    """
+    result = checkpoint.run(expectation_parameters=parameters)
+    found = [one for run in result.run_results.values() for one in run.results]
+    if database and any(_note(one) for one in found):
+        data = checkpoint.validation_definitions[0].data
+        data.data_asset.datasource.test_connection(test_assets=False)
+    return result
 
 
 def _unanswered(error: Exception) -> bool:

@@ -179,24 +179,10 @@ def checked_sources(environment: Environment, model: Model) -> tuple[Source, ...
         read.append(model.monitoring.current)
     if model.batch is not None:
         read.append(model.batch.source)
-    names = _checked_names(environment)
+    checked = environment.checked
     return validated(
-        tuple({source.name: source for source in read if source.name in names}.values())
+        tuple({source.name: source for source in read if source.name in checked}.values())
     )
-
-
-def _checked_names(environment: Environment) -> set[str]:
-    names = {
-        source.name
-        for source in environment.sources
-        if source.build is not None
-        and source.build.schedule is not None
-        and environment.platform.orchestration == "gitlab"
-    }
-    for model in environment.models:
-        if model.training is not None and model.training.environment == environment.name:
-            names |= {model.target.source.name, *(view.source.name for view in model.views)}
-    return names
 
 
 def served(environment: Environment, model: Model) -> Iterator[Series]:

@@ -17,7 +17,7 @@ from mlopsc.project.dashboards import dashboard
 from mlopsc.project.emitted import OURS, PUSHED, REPORTED, Series, pushed, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.alerting.reading import Matcher, Selector
@@ -85,9 +85,7 @@ def unmet(project: Project) -> Iterator[tuple[Query, Unmet]]:
     A query that cannot be read is passed over; `unreadable` speaks of it.
     """
     rules = [each for one in project.environments for each in _rule_sets(project, one)]
-    emitted: dict[str, list[Series]] = {}
-    for series in _emitted(project, rules):
-        emitted.setdefault(series.metric, []).append(series)
+    emitted = _Emitted(_series(project, rules))
     own = list(own_queries(project))
     for query, selector in chain(_of_own(own), _of_ours(project, rules, own)):
         if (missing := _missing(selector, emitted, own=query.own)) is not None:
@@ -144,7 +142,7 @@ def _drawn(project: Project) -> Iterator[Query]:
 # --- what is emitted ------------------------------------------------------------------------------
 
 
-def _emitted(project: Project, rules: Iterable[RuleSet]) -> Iterator[Series]:
+def _series(project: Project, rules: Iterable[RuleSet]) -> Iterator[Series]:
     for environment in project.environments:
         yield from pushed(project, environment)
         for model in environment.models:
@@ -157,17 +155,54 @@ def _emitted(project: Project, rules: Iterable[RuleSet]) -> Iterator[Series]:
             yield Series("ALERTS", labels)
 
 
+class _Emitted:
+    """Everything that is emitted, found by a label's value: a hundred models emit thousands."""
+
+    def __init__(self, all_series: Iterable[Series]) -> None:
+        self.of: dict[str, list[Series]] = {}
+        for series in all_series:
+            self.of.setdefault(series.metric, []).append(series)
+        self._by_label: dict[tuple[str, str], dict[str | None, list[Series]]] = {}
+
+    def answers(self, metric: str, matchers: Sequence[Matcher], *, own: bool) -> bool:
+        """Whether a series of the metric passes every matcher."""
+        near = [self._near(metric, one) for one in matchers if one.operator == "="]
+        candidates = min(near, key=_length, default=(self.of[metric],))
+        return any(
+            all(_may_pass(series, matcher, own=own) for matcher in matchers)
+            for series in chain.from_iterable(candidates)
+        )
+
+    def _near(self, metric: str, matcher: Matcher) -> tuple[list[Series], ...]:
+        """The series that have the value, and those that may have any."""
+        index = self._by_label.get((metric, matcher.label))
+        if index is None:
+            index = self._by_label[metric, matcher.label] = {}
+            for series in self.of[metric]:
+                index.setdefault(series.labels.get(matcher.label), []).append(series)
+        return index.get(matcher.value, _NONE), index.get(None, _NONE)
+
+
+_NONE: list[Series] = []
+
+
+def _length(parts: tuple[list[Series], ...]) -> int:
+    return sum(map(len, parts))
+
+
 # --- whether they meet ----------------------------------------------------------------------------
 
 
-def _missing(selector: Selector, emitted: dict[str, list[Series]], *, own: bool) -> Unmet | None:
+def _missing(selector: Selector, emitted: _Emitted, *, own: bool) -> Unmet | None:
     """Why nothing answers a selector; None when something does, or when it is others' to answer."""
     metric = selector.metric
     if metric is None or (own and not metric.startswith(OURS)):
         return None
-    if metric not in emitted:
-        return _unknown(metric, emitted)
-    left = emitted[metric]
+    if metric not in emitted.of:
+        return _unknown(metric, emitted.of)
+    if emitted.answers(metric, selector.matchers, own=own):
+        return None
+    left = emitted.of[metric]
     for matcher in selector.matchers:
         passing = [series for series in left if _may_pass(series, matcher, own=own)]
         if not passing:

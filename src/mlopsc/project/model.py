@@ -603,7 +603,9 @@ class Environment(Node):
     """One place the system runs in, and the system as it is there.
 
     `origin` is `("environments", NAME)`, written or implied. `versions` maps a model to the version
-    that runs; a model without a line runs the registry's alias `champion`.
+    that runs; a model without a line runs the registry's alias `champion`. `checked` names the sources
+    whose data checks run here: what a model that trains here learns from, and what is built on a
+    schedule.
     """
 
     name: str
@@ -612,6 +614,7 @@ class Environment(Node):
     approvers: tuple[str, ...]
     url: str | None
     versions: dict[str, str]
+    checked: frozenset[str]
     tier: Tier
     platform: Platform
     services: Services

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 import yaml
-from mlops import validate
+from mlops import network, validate
 
 from conftest import Project, Server, declared, exposed, flights
 
@@ -245,3 +246,68 @@ def test_unreachable_gateway_cannot_run(checked: Project, capsys: Said, free_por
 def test_it_pushes_what_is_declared(checked: Project, pushgateway: str) -> None:
     run(checked, flights(), 0, "--pushgateway", pushgateway)
     assert exposed(pushgateway, "validate.py") == declared("validate.py")
+
+
+@pytest.mark.parametrize("url", ["free_port_url", "silent_url"])
+def test_a_database_that_is_away_or_never_answers(
+    checked: Project,
+    capsys: Said,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    url: str,
+) -> None:
+    """Great Expectations connects by itself, and wraps what the driver says."""
+    monkeypatch.setattr(network, "ATTEMPTS", 2)
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    host = request.getfixturevalue(url).removeprefix("http://")
+    monkeypatch.setenv("MLOPS_POSTGRES_URL", f"postgresql+psycopg://ada:secret@{host}/shop")
+    config = checked.folder / "gx/great_expectations.yml"
+    data = yaml.safe_load(config.read_text())
+    batch = data["fluent_datasources"]["files"]["assets"]["flights"]["batch_definitions"]["all"]
+    asset = {
+        "type": "table", "id": number("asset"), "table_name": "flights", "schema_name": "public",
+        "batch_definitions": {"all": {"id": batch["id"], "partitioner": None}},
+    }  # fmt: skip
+    data["fluent_datasources"]["files"] = {
+        "type": "postgres", "id": number("files"), "connection_string": "${MLOPS_POSTGRES_URL}",
+        "assets": {"flights": asset},
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(data))
+    checked.source["environments"]["production"] = {
+        "kind": "postgres", "table": "public.flights", "checkpoint": "flights", "spec": "sources.flights.postgres",
+    }  # fmt: skip
+    checked.write()
+    assert validate.main(["--source", "flights"]) == 2
+    said = capsys.readouterr()
+    wanted = (
+        f"source 'flights', postgres public.flights at {host} cannot be reached after 2 attempts"
+    )
+    assert f"could not run: {wanted}" in said.err
+    assert "Traceback" not in said.err
+    assert "secret" not in said.out + said.err
+
+
+def test_a_database_that_goes_away_in_between_is_no_bad_data() -> None:
+    """An expectation that could not be computed counts only while the database answers."""
+    missing = {"raised_exception": True, "exception_message": "no such column", "raised": True}
+    uncomputed = SimpleNamespace(exception_info=missing)
+    result = SimpleNamespace(run_results={"run": SimpleNamespace(results=[uncomputed])})
+    asked: list[bool] = []
+
+    def connect(*, test_assets: bool) -> None:
+        asked.append(test_assets)
+        if len(asked) == 1:
+            raise ConnectionError("connection refused")
+
+    data = SimpleNamespace(
+        data_asset=SimpleNamespace(datasource=SimpleNamespace(test_connection=connect))
+    )
+    checkpoint = SimpleNamespace(
+        run=lambda expectation_parameters: result,
+        validation_definitions=[SimpleNamespace(data=data)],
+    )
+    with pytest.raises(ConnectionError):
+        validate._results(checkpoint, {}, database=True)
+    assert validate._results(checkpoint, {}, database=True) is result
+    assert validate._results(checkpoint, {}, database=False) is result
+    assert asked == [False, False]

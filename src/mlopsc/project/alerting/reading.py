@@ -80,7 +80,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 _BRACED: Final = re.compile(
-    rf"(?P<name> [a-zA-Z_:][a-zA-Z0-9_:]* ) (?P<braces> \{{ (?: [^\"{{}}] | {_STRING} )* \}} ) | {_STRING}",
+    rf"(?<![\w:]) (?P<name> [a-zA-Z_:][a-zA-Z0-9_:]*+ ) (?P<braces> \{{ (?: [^\"{{}}]++ | {_STRING} )* \}} ) | {_STRING}",
     re.VERBOSE,
 )
 _LABEL_LISTS: Final = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
@@ -232,6 +232,10 @@ class _Reader:
 @lru_cache(maxsize=256)  # rules of one model ask for the same few over many windows
 def selected(metric: str | None, labels: str) -> Selector:
     """A selector from its name and its braces."""
+    if metric is not None and _COMMON.fullmatch(labels):
+        return Selector(
+            metric, tuple([Matcher(*found) for found in _COMMON_MATCHER.findall(labels)])
+        )
     inside = [
         found for found in _LABEL_TOKEN.finditer(labels, 1, len(labels) - 1)
         if found.lastgroup != "skipped"
@@ -262,6 +266,9 @@ def selected(metric: str | None, labels: str) -> Selector:
     return Selector(metric, tuple(m for m in matchers if m is not named))
 
 
+_COMMON_MATCHER: Final = re.compile(r'([a-zA-Z][a-zA-Z0-9_]*)(=~|!~|!=|=)"([^"\\\n]*)"')
+_COMMON: Final = re.compile(rf"\{{(?:{_COMMON_MATCHER.pattern},?)+\}}")
+"""Braces as we write them; `__name__` and escapes are for the reader of everything."""
 _NO_MATCHER: Final = 'has {0}, and a label is matched like name="value"'
 _LABEL_TOKEN: Final = re.compile(
     rf"""

@@ -41,6 +41,8 @@ from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
 from mlopsc.project.resolve.sources import KINDS, resolve_entities, resolve_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlopsc.diagnostics.finding import Path
     from mlopsc.source.compose import Composed
     from mlopsc.spec.root import Spec
@@ -293,6 +295,7 @@ def _environment(
         approvers=tuple(written.approvers) if written else (),
         url=written.url if written else None,
         versions=versions,
+        checked=frozenset(_checked(name, chapters)),
         tier=_tier(name, last),
         platform=chapters.platform,
         services=chapters.services,
@@ -301,6 +304,17 @@ def _environment(
         models=chapters.models,
         alerts=chapters.alerts,
     )
+
+
+def _checked(environment: str, chapters: _Chapters) -> Iterator[str]:
+    if chapters.platform.orchestration == "gitlab":
+        for source in chapters.sources:
+            if source.build is not None and source.build.schedule is not None:
+                yield source.name
+    for model in chapters.models:
+        if model.training is not None and model.training.environment == environment:
+            yield model.target.source.name
+            yield from (view.source.name for view in model.views)
 
 
 def _namespace(project: str, environment: str, last: bool) -> str:
