@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -63,6 +64,7 @@ def main() -> None:
     predicted = model.predict(inputs(test))
 
     out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "model", ignore_errors=True)  # MLflow refuses a folder that has a model
     mlflow.sklearn.save_model(
         model,
         out / "model",
