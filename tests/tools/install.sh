@@ -52,9 +52,10 @@ find_uv() {
 }
 
 # python_env NAME REQUIREMENTS: a fresh environment, so that a package dropped from the list is gone from it.
+# Compiled here, once: dozens of processes import the same heavy packages, at half the time when they find it done.
 python_env() {
   "$uv" venv --quiet --clear --python "$python" "$tools/$1" &&
-    "$uv" pip install --quiet --python "$tools/$1/bin/python" --requirement "$2"
+    "$uv" pip install --quiet --compile-bytecode --python "$tools/$1/bin/python" --requirement "$2"
 }
 
 core() { python_env core "$here/requirements-core.txt"; }
