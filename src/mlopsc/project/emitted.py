@@ -174,15 +174,7 @@ def checked_sources(environment: Environment, model: Model) -> tuple[Source, ...
     schedule where it is built; a verdict is pushed for every model that reads the source. An alert on
     any other source would wait for a metric that never comes.
     """
-    read = [model.target.source, *(view.source for view in model.views)]
-    if model.monitoring is not None:
-        read.append(model.monitoring.current)
-    if model.batch is not None:
-        read.append(model.batch.source)
-    checked = environment.checked
-    return validated(
-        tuple({source.name: source for source in read if source.name in checked}.values())
-    )
+    return validated(tuple(one for one in model.reads if one.name in environment.checked))
 
 
 def served(environment: Environment, model: Model) -> Iterator[Series]:

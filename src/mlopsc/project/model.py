@@ -559,6 +559,16 @@ class Model(Node):
         return tuple(found.values())
 
     @property
+    def reads(self) -> tuple[Source, ...]:
+        """What it is made from, what it is asked about, and what it is watched by, each once."""
+        read = [self.target.source, *(view.source for view in self.views)]
+        if self.monitoring is not None:
+            read.append(self.monitoring.current)
+        if self.batch is not None:
+            read.append(self.batch.source)
+        return tuple({source.name: source for source in read}.values())
+
+    @property
     def on_demand_views(self) -> tuple[OnDemandView, ...]:
         """The on-demand views among its features, each once, in order."""
         owners = (feature.owner for feature in self.features)

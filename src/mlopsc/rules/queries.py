@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlopsc.project.metric_contract import own_queries, unmet, unreadable
+from mlopsc.project.resolve.scope import closest
 from mlopsc.rules.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def what_is_read_is_emitted(project: Project) -> Iterator[Hit]:
 def _instead(missing: Unmet) -> str:
     if missing.condition is not None:
         return f"it takes {missing.condition}"
-    near = _nearest(missing.asked, missing.there)
+    near = closest(missing.asked, missing.there)
     if near is not None:
         return f"did you mean '{near}'?"
     if not missing.there:
@@ -34,12 +35,6 @@ def _instead(missing: Unmet) -> str:
 
 
 _SHOWN = 8
-
-
-def _nearest(name: str, among: tuple[str, ...]) -> str | None:
-    from difflib import get_close_matches  # only where somebody is wrong
-
-    return next(iter(get_close_matches(name, among, n=1)), None)
 
 
 @rule("R802")

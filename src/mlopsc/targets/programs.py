@@ -108,8 +108,8 @@ def emit(project: Project) -> Iterator[Draft]:
     )
     readers: dict[str, list[Model]] = {}
     for model in project.models:
-        for name in dict.fromkeys(source.name for source in _read(model)):
-            readers.setdefault(name, []).append(model)
+        for source in model.reads:
+            readers.setdefault(source.name, []).append(model)
         yield JsonDraft(conventions.model_facts(model.name), model.origin, _model(project, model))
     for source in project.sources:
         if source.kind is not None:
@@ -428,16 +428,6 @@ def _source(project: Project, source: Source, readers: Sequence[Model]) -> Field
         if there.name == source.name and there.kind is not None
     }
     return body
-
-
-def _read(model: Model) -> list[Source]:
-    """What a model is made from, what it is asked about, and what it is watched by."""
-    read = [model.target.source, *(view.source for view in model.views)]
-    if model.monitoring is not None:
-        read.append(model.monitoring.current)
-    if model.batch is not None:
-        read.append(model.batch.source)
-    return read
 
 
 def _location(environment: Environment, source: Source) -> Body:

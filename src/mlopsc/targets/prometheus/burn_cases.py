@@ -7,10 +7,9 @@ from math import ceil, gcd
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mlopsc.project.alerting.burn_rates import MINIMUM_FAILURES
-from mlopsc.project.alerting.objectives import BURN
+from mlopsc.project.alerting.objectives import BURN, scraped_labels
 from mlopsc.project.alerting.promql import bucket, duration, equals, selector, upper_bound
 from mlopsc.project.alerting.rules import Burning, Indicator, RuleSet
-from mlopsc.project.conventions import object_name
 from mlopsc.targets.prometheus.cases import HALF_HOUR, MINUTE, OTHER, Case, Fired, others
 from mlopsc.targets.prometheus.sample_labels import fitting, matchers, unfit
 from mlopsc.targets.prometheus.traffic import Phase, Traffic
@@ -42,7 +41,7 @@ def burn_cases(environment: Environment, model: Model, rules: RuleSet) -> Iterat
     serving = model.serving
     if serving is None or serving.metrics is None:
         return
-    scraped = {"namespace": environment.namespace, "service": object_name(model.name)}
+    scraped = scraped_labels(environment, model)
     tested = [
         _Tested(rules, indicator, serving.metrics, scraped, _latency(model))
         for indicator in _indicators(rules)
