@@ -77,16 +77,22 @@ def installed_copy(folder: Path) -> Path:
 
 
 class EmptyFolders:
-    """`--output` and an empty folder for each run, the last one taken away."""
+    """An empty folder for each run, the last one taken away."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count()
+        self.last = folder
 
     def next(self) -> Sequence[str]:
-        """The arguments of the next run."""
+        """The arguments of the next run of mlopsc."""
+        return ("--output", *self.next_path())
+
+    def next_path(self) -> Sequence[str]:
+        """The folder of the next run, not made yet."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        return ("--output", str(self._folder / str(next(self._numbers))))
+        self.last = self._folder / str(next(self._numbers))
+        return (str(self.last),)
 
 
 def commands(mlopsc: Path, kubectl: str, work: Path) -> list[Command]:

@@ -111,6 +111,24 @@ def spec(models: int) -> str:
     )
 
 
+def write_project(folder: Path, models: int) -> None:
+    """The same as a project: `mlops.yaml`, and a file for each model with its source and its view."""
+    (folder / "models").mkdir(parents=True)
+    (folder / "mlops.yaml").write_text(
+        _SPEC_HEAD + "\ninclude: [models/*.yaml]\n", encoding="utf-8"
+    )
+    for model in range(models):
+        write_model(folder, model)
+
+
+def write_model(folder: Path, model: int, rebate: int = 1) -> None:
+    """The file of one model; `rebate` is a number in it to change."""
+    chapters = {"sources": _SOURCE, "features": _FEATURES, "models": _MODEL}
+    text = "".join(f"{name}:\n{entry.format(n=f'{model:03}')}" for name, entry in chapters.items())
+    changed = text.replace("max: 1, nulls", f"max: {rebate}, nulls")
+    (folder / "models" / f"returns_{model:03}.yaml").write_text(changed, encoding="utf-8")
+
+
 # --- the peer ----------------------------------------------------------------------------------
 
 _BASE = {

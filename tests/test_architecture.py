@@ -21,19 +21,32 @@ ARROWS: dict[str, set[str]] = {
     "project": {"diagnostics", "source.compose", "spec", "artifacts.draft"},
     "rules": {"diagnostics", "project"},
     "artifacts": {"diagnostics", "resources"},
+    "patching": {"diagnostics", "project", "artifacts", "source"},
     "targets": {"diagnostics", "project", "artifacts.draft", "resources"},
+    "extending": {
+        "diagnostics", "project", "artifacts", "targets", "resources", "source", "spec.vocabulary",
+    },
     "workspace": {"diagnostics", "artifacts.draft", "source.document"},
     "compiler": {
-        "diagnostics", "source", "spec", "project", "rules", "artifacts", "targets",
+        "diagnostics", "source", "spec", "project", "rules", "artifacts", "targets", "patching",
+        "extending",
     },
     "review": {
         "diagnostics", "source", "compiler", "artifacts", "project", "targets", "resources",
-        "spec.codes", "rules", "workspace.codes",
+        "spec.codes", "spec.meaning", "rules", "workspace.codes", "patching.codes",
+        "extending.codes",
+    },
+    "incremental": {
+        "diagnostics", "source", "spec.merging", "spec.local", "compiler", "artifacts",
+        "project.conventions", "workspace.cache", "workspace.remembered", "workspace.signature",
     },
     "authoring": {"spec.vocabulary"},
+    "editing": {"diagnostics", "source", "spec.parse", "spec.versions"},
+    "api": {"project", "artifacts.draft"},
     "cli": {
-        "compiler", "workspace", "review", "diagnostics", "spec", "targets",
-        "project", "source", "artifacts.draft", "resources", "authoring",
+        "compiler", "workspace", "patching", "review", "diagnostics", "spec", "targets",
+        "project", "source", "artifacts.draft", "resources", "authoring", "editing", "extending",
+        "incremental",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mlopsc.rules
+from composing import SPEC, InMemory
 from mlopsc.compiler import Refused, compile_spec
 from mlopsc.diagnostics.lines import split_lines
 from mlopsc.diagnostics.printers import text
@@ -24,6 +25,7 @@ from mlopsc.review.codes import CODES
 from mlopsc.rules import RULES
 from mlopsc.rules.rule import Rule
 from mlopsc.source.document import Source
+from mlopsc.source.files import Inputs
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.diagnostic import Diagnostic
@@ -32,15 +34,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "rules"
 CASES = sorted((ROOT / "tests" / "cases").glob("*.yaml"))
 GOLDEN = os.environ.get("MLOPSC_GOLDEN") == "1"
-SHOWN = sorted(code for code in CODES if code[0] in "SNR")
-"""Codes whose pages hold a whole spec; Y and W codes have tests of their own."""
+COMPOSING = sorted(c for c in CODES if c >= "Y030")
+SHOWN = sorted(c for c in CODES if c[0] in "SNRA" and not c.startswith(("A1", "A2"))) + COMPOSING
+"""Codes whose pages hold a whole spec; W codes and those of YAML have tests of their own."""
 
-_FENCED = re.compile(r"```(yaml|text)\n(.*?\n)```\n", re.DOTALL)
+_FENCED = re.compile(r"```(yaml|text)(?: (\S+))?\n(.*?\n)```\n", re.DOTALL)
+"""A block; one of a file that the spec includes carries its name."""
 
 
-def diagnostics(spec: str) -> tuple[Diagnostic, ...]:
+def diagnostics(spec: str | dict[str, str]) -> tuple[Diagnostic, ...]:
+    """What is said of a spec, or of one with the files it includes."""
+    files = {SPEC: spec} if isinstance(spec, str) else spec
+    inputs = Inputs(InMemory(files))
     try:
-        return compile_spec(Source("mlops.yaml", spec)).diagnostics
+        return compile_spec(Source(SPEC, files[SPEC]), inputs).diagnostics
     except Refused as refused:
         return refused.diagnostics
 
@@ -50,12 +57,17 @@ def page(code: str) -> str:
     return (PAGES / f"{code}.md").read_text(encoding="utf-8")
 
 
-def shown(code: str) -> tuple[str, str, str]:
-    """The spec that fails, what is said of it, and the spec that does not fail."""
+def shown(code: str) -> tuple[dict[str, str], str, dict[str, str]]:
+    """The spec that fails with its files, what is said of it, and the spec that does not fail."""
     blocks = _FENCED.findall(page(code))
-    assert [kind for kind, _ in blocks] == ["yaml", "text", "yaml"]
-    fails, said, works = (content for _, content in blocks)
-    return fails, said, works
+    kinds = [kind for kind, _, _ in blocks]
+    assert kinds.count("text") == 1
+    middle = kinds.index("text")
+    fails, works = (
+        {name or SPEC: content for _, name, content in half}
+        for half in (blocks[:middle], blocks[middle + 1 :])
+    )
+    return fails, blocks[middle][2], works
 
 
 # --- codes, titles and pages --------------------------------------------------------------------
@@ -164,11 +176,11 @@ def test_there_are_cases_and_none_is_left_behind() -> None:
 # --- what holds of every diagnostic ------------------------------------------------------------------
 
 
-def check_style(diagnostic: Diagnostic, spec: str) -> None:
+def check_style(diagnostic: Diagnostic, spec: str | dict[str, str]) -> None:
     """In its place, with a way out, in the style of the others."""
-    lines = split_lines(spec)
+    files = {SPEC: spec} if isinstance(spec, str) else spec
     place = diagnostic.place
-    assert place.file == "mlops.yaml"
+    lines = split_lines(files[place.file])
     assert 1 <= place.line <= len(lines)
     assert 1 <= place.column <= len(lines[place.line - 1]) + 1
     assert place.column <= place.end  # equal where there is nothing, behind a colon
@@ -180,7 +192,8 @@ def check_style(diagnostic: Diagnostic, spec: str) -> None:
     for note in diagnostic.notes:
         assert note.message
         assert not note.message.endswith(".")
-        assert note.place is None or note.place.line <= len(lines)
+        there = split_lines(files[note.place.file]) if note.place else []
+        assert note.place is None or note.place.line <= len(there)
 
 
 @pytest.mark.parametrize("code", SHOWN)

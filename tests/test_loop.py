@@ -190,6 +190,24 @@ def test_nothing_was_skipped(loop_run: Run) -> None:
     assert loop_run.skipped == {}
 
 
+# The runner
+
+
+def test_an_environment_made_quickly_is_one_of_its_own(loop_run: Run, tmp_path: Path) -> None:
+    """It shares pip with the others, and what is installed into it goes nowhere else."""
+    made = tmp_path / "made"
+    for each in ("made", "other"):
+        create = ["python3", "-m", "venv", "--system-site-packages", tmp_path / each]
+        loop_run.command("venv", create)
+    installed = [made / "bin" / "pip", "install", "--quiet", "mlopsc"]
+    loop_run.command("venv-install", installed)
+    look = "import importlib.metadata as m, sys, pandas; print(sys.prefix, m.version('mlopsc'))"
+    there = loop_run.command("venv-look", [made / "bin" / "python", "-c", look])
+    assert there.output.split()[0] == str(made)
+    missing = loop_run.command("venv-look", [tmp_path / "other/bin/python", "-c", look], expect=[1])
+    assert "PackageNotFoundError" in missing.output
+
+
 # A run that is interrupted
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,12 @@ def project(folder: Path, text: str = VALID) -> str:
     [
         ["--help"],
         ["--version"],
-        *([command, "--help"] for command in ("compile", "check", "why", "init", "promote")),
+        *(
+            [command, "--help"]
+            for command in ("compile", "check", "why", "init", "promote", "fmt", "upgrade")
+        ),
         ["targets"],
+        ["template"],
         ["schema"],
     ],
     ids=" ".join,
@@ -104,3 +109,66 @@ def test_files_that_are_data_need_no_templates(tmp_path: Path) -> None:
     data = {COMPILER, "yaml", "pydantic_core"}
     assert loaded(tmp_path, "compile", spec, "--target", "dvc") == data
     assert loaded(tmp_path, "why", str(tmp_path / "dvc.yaml") + ":3") == data
+
+
+def test_the_form_and_the_upgrade_of_a_spec_need_the_reader_alone(tmp_path: Path) -> None:
+    spec = project(tmp_path)
+    assert loaded(tmp_path, "fmt", "--check", spec) == {"yaml"}
+    assert loaded(tmp_path, "upgrade", spec) == {"yaml"}
+
+
+def test_installed_packages_are_looked_up_only_where_a_spec_names_one(tmp_path: Path) -> None:
+    asked = 'targets: {catalog: {package: nothing-of-this-name, version: "1"}}\n'
+    assert "importlib.metadata" not in loaded(tmp_path, "check", project(tmp_path), code=1)
+    assert "importlib.metadata" in loaded(
+        tmp_path, "check", project(tmp_path, VALID + asked), code=1
+    )
+
+
+_AGAIN = """\
+import sys
+bare = set(sys.modules)
+from mlopsc.__main__ import main
+told, sys.argv = sys.argv[1], ["mlopsc", *sys.argv[2:]]
+try:
+    main()
+finally:
+    loaded = sorted(set(sys.modules) - bare)
+    with open(told, "w", encoding="utf-8") as file:
+        file.write("\\n".join(loaded))
+"""
+OURS_IN_A_HURRY = {
+    "mlopsc",
+    "mlopsc.__main__",
+    "mlopsc.cli",
+    "mlopsc.cli.unchanged",
+    "mlopsc.workspace",
+    "mlopsc.workspace.cache",
+    "mlopsc.workspace.remembered",
+    "mlopsc.workspace.signature",
+}
+BUILT_IN = {
+    *("__future__", "_stat", "array", "gc", "stat", "time", "zlib"),
+    # `array` registers itself as a sequence.
+    *("collections", "collections.abc", "_collections", "itertools", "keyword", "operator"),
+    *("_operator", "reprlib"),
+}
+
+
+@pytest.mark.parametrize("command", ["check", "compile"])
+def test_where_nothing_has_changed_nothing_is_loaded(tmp_path: Path, command: str) -> None:
+    spec = project(tmp_path)
+    told = tmp_path / "told.txt"
+    environ = {**os.environ, "MLOPSC_CACHE_DIR": str(tmp_path / "cache")}
+
+    def run(*arguments: str) -> set[str]:
+        argv = [sys.executable, "-c", _AGAIN, str(told), *arguments]
+        subprocess.run(argv, check=True, capture_output=True, env=environ)
+        return set(told.read_text(encoding="utf-8").splitlines())
+
+    assert COMPILER in run("compile", spec)
+    for _ in range(4):  # compiled by a compiler edited a moment ago, it is compiled again
+        time.sleep(2.2)  # until files are old enough for their times to be believed
+        if COMPILER not in run("check", spec):
+            break
+    assert run(command, spec) <= OURS_IN_A_HURRY | BUILT_IN

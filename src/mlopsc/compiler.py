@@ -5,66 +5,75 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.render import render
-from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
-from mlopsc.diagnostics.finding import Rejected
+from mlopsc.diagnostics.diagnostic import Diagnostic, Refused, locate_all
+from mlopsc.diagnostics.finding import Rejected, sound
+from mlopsc.extending import Extended, extend
 from mlopsc.frozen import frozen
+from mlopsc.patching import Patched, apply_patches
 from mlopsc.project.resolve import resolve
 from mlopsc.rules import check
 from mlopsc.source.compose import compose
-from mlopsc.source.yaml import read_yaml
+from mlopsc.source.files import NO_FILES, Inputs
+from mlopsc.source.include import gather
+from mlopsc.spec.differing import check_differences
+from mlopsc.spec.merging import MERGING
 from mlopsc.spec.parse import parse_spec
-from mlopsc.targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mlopsc.artifacts.draft import Artifact
     from mlopsc.project.model import Project
+    from mlopsc.source.compose import Composition
     from mlopsc.source.document import Document, Source
+
+__all__ = ["Compilation", "Refused", "compile_spec"]
 
 
 @frozen
 class Compilation:
     """What a spec compiles to, and what is worth saying about it."""
 
-    document: Document
+    document: Composition
+    inputs: Inputs  # every file that was read on the way, for the lock
     project: Project
+    extended: Extended  # whose targets and templates make the files
+    patched: Patched  # the files that are not as their target made them
     diagnostics: tuple[Diagnostic, ...]  # warnings and infos; nothing here stops anybody
 
     def artifacts(
         self, wanted: Callable[[str, str], bool] = lambda _path, _target: True
     ) -> Iterator[Artifact]:
         """The files one at a time, so that no more than one is held; only wanted ones are written."""
-        for target in TARGETS:
-            for draft in target.emit(self.project):
-                if wanted(draft.path, target.name):
-                    yield render(draft, target.name)
+        for target, draft in self.extended.drafts():
+            if wanted(draft.path, target):
+                yield self.patched.changed.get(draft.path) or render(draft, target)
+        yield from (each for each in self.patched.created if wanted(each.path, each.target))
 
 
-class Refused(Exception):
-    """The spec is wrong; `diagnostics` say all that the first stage to object had to say."""
-
-    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        super().__init__(f"{len(diagnostics)} diagnostics")
-        self.diagnostics = diagnostics
-
-
-def compile_spec(source: Source) -> Compilation:
-    """What `source` means.
+def compile_spec(source: Source, inputs: Inputs | None = None) -> Compilation:
+    """What `source` means; what it includes is read from `inputs`, which remembers it.
 
     Raises:
         Refused: the spec is wrong.
     """
-    document: Document | None = None
+    inputs = inputs or Inputs(NO_FILES)
+    document: Document | Composition | None = None
+    texts = {source.name: source.text}
     try:
         # fmt: off
-        document = read_yaml(source)               # text       → data with places
-        specs = compose(document).map(parse_spec)  # data       → what the user asked for, by environment
-        project = resolve(specs)                   # the asking → the facts, names followed
-        findings = check(project)                  # the facts  → what does not hold
+        document = gather(source, inputs, MERGING, texts)  # text     → data with places
+        document = compose(document, MERGING, inputs.left_out)  # data     → by environment
+        specs = document.map(parse_spec)                   # data     → what the user asked for
+        check_differences(document)
+        project = resolve(specs, whole=inputs.whole)       # the asking → the facts, names followed
+        unused = document.unused if inputs.whole else ()
+        findings = sound((*unused, *check(project)))       # the facts  → what does not hold
+        extended = extend(project, inputs, texts)          # the facts  → who makes files of them
+        patched = apply_patches(project, extended.drafts(), inputs, texts)
         # fmt: on
-        if any(finding.severity == "error" for finding in findings):
-            raise Rejected(findings)
+        findings = (*findings, *extended.findings, *patched.findings)
     except Rejected as rejected:
-        raise Refused(locate_all(rejected.findings, document, {source.name: source.text})) from None
-    return Compilation(document, project, locate_all(findings, document))
+        raise Refused(locate_all(rejected.findings, document, texts)) from None
+    diagnostics = locate_all(findings, document, texts)
+    return Compilation(document, inputs, project, extended, patched, diagnostics)

@@ -6,6 +6,7 @@ start-up time than everything this module does.
 
 from __future__ import annotations
 
+import os
 import os.path
 from typing import Final
 
@@ -42,6 +43,18 @@ def read_bytes(name: str) -> bytes:
     """
     with open(resource_path(name), "rb") as file:  # noqa: PTH123
         return file.read()
+
+
+def names(folder: str, ending: str) -> tuple[str, ...]:
+    """The files below a resource folder whose names end so: relative to it, with `/`, sorted."""
+    top = resource_path(folder)
+    found = [
+        os.path.relpath(os.path.join(above, file), top).replace(os.sep, "/")  # noqa: PTH118
+        for above, _, files in os.walk(top)
+        for file in files
+        if file.endswith(ending)
+    ]
+    return tuple(sorted(found))
 
 
 def read_text(name: str) -> str:

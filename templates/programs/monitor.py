@@ -129,9 +129,14 @@ def look(options: argparse.Namespace, gateway: str | None) -> int:
 def start(options: argparse.Namespace) -> Run:
     """Settle which model, environment, moment and version this is about."""
     facts = read_model(options.facts, command.required(options, "model"))
-    if facts.monitoring is None:
+    if facts.monitoring is None and all(
+        there.monitoring is None for there in facts.environments.values()
+    ):
         raise CannotRun(f"model '{facts.model}' has no 'monitoring' in mlops.yaml")
     environment = command.environment(options, facts.environments)
+    facts = facts.there(environment)
+    if facts.monitoring is None:
+        raise CannotRun(f"model '{facts.model}' has no 'monitoring' in {environment} in mlops.yaml")
     from mlops import registry
 
     kept = facts.monitoring.reference.training and not options.reference

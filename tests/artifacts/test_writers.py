@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from artifacts.hostile import HOSTILE
-from mlopsc.artifacts.draft import Artifact, JsonDraft, Traced, YamlDraft, traced
+from mlopsc.artifacts.draft import Artifact, CopyDraft, JsonDraft, Traced, YamlDraft, traced
 from mlopsc.artifacts.render import HEADER, render
-from mlopsc.artifacts.trace import causes_of, lines_of
+from mlopsc.artifacts.trace import causes_of, lines_by_path
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
 
@@ -341,9 +341,40 @@ def test_json_lines_know_their_cause() -> None:
 
 def test_a_path_knows_its_lines() -> None:
     artifact = render(YamlDraft("a", ("spec",), BODY), "t")
-    assert lines_of(artifact, ("for",)) == (6,)
-    assert lines_of(artifact, ("rule",)) == (5,)
-    assert lines_of(artifact, ("nothing",)) == ()
+    lines = lines_by_path(artifact)
+    assert lines["for",] == {6}
+    assert lines["rule", 0] == {5, 6}, "what makes a block decides every line of it"
+    assert lines["spec",] == set(range(1, artifact.text.count("\n") + 1))
+    assert ("nothing",) not in lines
+
+
+def test_a_file_follows_from_more_than_one_path() -> None:
+    for draft in (
+        YamlDraft("a", ("spec",), BODY, because=(("platform", "ci"),)),
+        JsonDraft("a", ("spec",), BODY, because=(("platform", "ci"),)),
+        CopyDraft("a", ("spec",), "programs/gate.py", because=(("platform", "ci"),)),
+    ):
+        artifact = render(draft, "t")
+        lines = lines_by_path(artifact)
+        assert (
+            lines["platform", "ci"]
+            == lines["spec",]
+            == set(range(1, artifact.text.count("\n") + 1))
+        )
+        assert causes_of(artifact, 1) == (("spec",), ("platform", "ci"))
+
+
+def test_a_line_keeps_its_causes_beside_what_it_mentions() -> None:
+    body = {"a": traced('x{project="churn"}', ("a",)), "b": 1, "c": {"project": "churn"}}
+    mentions = (('project="churn"', ("project",)), ("project: ", ("project",)))
+    artifact = render(YamlDraft("a", ("spec",), body, mentions=mentions), "t")
+    assert [causes_of(artifact, line) for line in range(2, 6)] == [
+        (("a",), ("project",)),
+        (("spec",),),
+        (("spec",),),
+        (("spec",), ("project",)),
+    ]
+    assert lines_by_path(artifact)["project",] == {2, 5}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from mlopsc.rules import check
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Document, Source
 from mlopsc.source.yaml import read_yaml
+from mlopsc.spec.merging import MERGING
 from mlopsc.spec.parse import parse_spec
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def accepted(spec: str) -> Project:
     document: Document | None = None
     try:
         document = read_yaml(Source("mlops.yaml", spec))
-        project = resolve(compose(document).map(parse_spec))
+        project = resolve(compose(document, MERGING).map(parse_spec))
         errors = tuple(finding for finding in check(project) if finding.severity == "error")
         if errors:
             raise Rejected(errors)

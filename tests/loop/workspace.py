@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,10 @@ def environment(home: Path) -> dict[str, str]:
         "HOME": str(home / "user"),
         "PYTHONUSERBASE": str(home / "python"),
         "PYTHONUNBUFFERED": "1",
+        # Several programs share few cores: threads of one that spin until the others are on cost
+        # more than they bring (a training of 2 s takes 5 s to 20 s with two threads on two cores).
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         # pip is asked, and finds everything: what is there counts, mlopsc itself is this checkout's.
         "PIP_NO_INDEX": "1",
         "PIP_NO_DEPS": "1",
@@ -99,18 +104,39 @@ def create(run: Run) -> None:
     """
     for name in ("bin", "cluster", "gitlab", "logs", "page", "services/feast", "user"):
         (run.home / name).mkdir(parents=True, exist_ok=True)
-    _provide_packages(run)
-    _provide_stand_ins(run.home / "bin")
-    _copy_example(run.project)
-    _make_repository(run)
+    with ThreadPoolExecutor(1) as other:
+        python = other.submit(_provide_python, run)
+        _provide_packages(run)
+        _provide_stand_ins(run.home / "bin")
+        _copy_example(run.project)
+        _make_repository(run)
+        python.result()
+
+
+def _provide_python(run: Run) -> None:
+    """The runner's Python; its `python3 -m venv` finds a pip that was unpacked once (`venvs.py`)."""
+    base = _base_python()
+    (run.home / "bin" / "python").symlink_to(base)
+    prepared, program = run.home / "prepared", run.home / "bin" / "python3"
+    run.command("prepared-pip", [base, "-m", "venv", prepared], cwd=run.home)
+    script = Path(__file__).with_name("venvs.py")
+    program.write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1 $2" = "-m venv" ]; then shift 2; set -- "{script}" "{prepared}" "$@"; fi\n'
+        f'exec "{base}" "$@"\n',
+        "utf-8",
+    )
+    program.chmod(0o755)
+
+
+def _base_python() -> Path:
+    """What the tools' environment was made from."""
+    return (tools.HOME / "core" / "bin" / "python").resolve()
 
 
 def _provide_packages(run: Run) -> None:
-    """The runner's Python, the tools' packages, and mlopsc as a wheel of this checkout."""
+    """The tools' packages, and mlopsc as a wheel of this checkout."""
     core = tools.HOME / "core"
-    base = (core / "bin" / "python").resolve()  # what the tools' environment was made from
-    for name in ("python", "python3"):
-        (run.home / "bin" / name).symlink_to(base)
     packages = next((core / "lib").glob("python3*"))
     offered = run.home / "python" / "lib" / packages.name
     offered.mkdir(parents=True)
@@ -136,7 +162,8 @@ def _provide_packages(run: Run) -> None:
     run.command(
         "packages-of-mlopsc",
         [
-            *(uv, "pip", "install", "--quiet", "--python", base, "--target", run.home / "packages"),
+            *(uv, "pip", "install", "--quiet", "--python", _base_python()),
+            *("--target", run.home / "packages"),
             *("--constraint", constraints, "--requirement", wanted),
         ],
         env=_users_own(),

@@ -57,5 +57,8 @@ def test_each_finding_has_its_code_a_place_in_the_text_and_a_way_out(case: Path)
 
 def test_every_code_of_the_parser_has_a_case() -> None:
     bytes_alone = {"Y001", "Y002", "Y004"}  # test_encoding.py
+    composing = {
+        code for code in TEXT_CODES if code >= "Y030"
+    }  # pages of docs/rules, test_codes.py
     named = {case.stem[:4] for case in CASES}
-    assert set(TEXT_CODES) - bytes_alone <= named
+    assert set(TEXT_CODES) - bytes_alone - composing <= named

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 SCHEMA = json_schema()
 
 
+LAYERS = (("defaults",), ("environments", "*", "overrides"))
+"""Keys that hold parts of other chapters, whose keys are counted there."""
+
+
 def leaves(node: Node, path: Pattern = ()) -> Iterator[Pattern]:
-    """The paths of all keys of the JSON Schema that hold no further known keys."""
+    """The paths of all keys of the JSON Schema that hold no further known keys of their own."""
+    if path in LAYERS:
+        yield path
+        return
     found = False
     for form in entries(node, SCHEMA):
         below = dict(form.get("properties", {}))

@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mlopsc.spec.schema import json_schema, text
+from mlopsc.spec.schema_layers import FILLED_PATTERN, PART
 from spec.documents import EXAMPLES, FULL, SMALLEST, document
 from spec.test_parse import MISTAKES
 
@@ -30,12 +31,13 @@ def properties(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]
     if not isinstance(node, dict):
         return
     for key, value in node.items():
-        if key in ("default", "examples", "allOf"):
+        if key in ("default", "examples", "allOf") or key.endswith(PART):
             continue
         if key == "properties":
             for name, schema in value.items():
                 yield f"{where}.{name}", schema, name in node.get("required", ())
-        yield from properties(value, f"{where}/{key}")
+        if key not in ("overrides", "defaults"):
+            yield from properties(value, f"{where}/{key}")
 
 
 PROPERTIES = list(properties(SCHEMA))
@@ -123,4 +125,123 @@ def test_patterns_are_those_every_engine_knows() -> None:
     for pattern in found:
         plain = pattern.replace("\\\\", "")
         assert not re.search(r"\(\?[=!<]|\\[^sxt.*^$+?(){}|/\[\]]", plain), pattern
-        assert pattern.startswith("^")
+        assert pattern.startswith("^") or pattern == FILLED_PATTERN
+
+
+# --- what is composed -----------------------------------------------------------------------------
+
+LAYERS = """
+apiVersion: mlopsc/v1
+project: shop
+include: [models/*.yaml]
+variables: {bucket: gs://shop, n: 2, yes: true}
+defaults:
+  models:
+    owner: ${var.owner}
+    serving: {replicas: {min: 2}, resources: {cpu: "${var.n}"}, env: {A: null}}
+    training: {framework: "${var.framework}"}
+  sources: {timestamp: at, columns: {id: string, total: {min: 0}, c: null}}
+  environments: {deploy: manual, variables: {n: 3}}
+services: {mlflow: {url: "${var.mlflow}"}}
+environments:
+  staging: {namespace: "${project}-staging", variables: {n: 1}}
+  production:
+    overrides:
+      services: {mlflow: null, prometheus: {url: http://p}}
+      sources: {orders: {parquet: "${var.bucket}/x", rows: {min: 10}, freshness: null}}
+      models: {buy: {serving: {replicas: {min: "${var.n}"}, clients: [a, "${env.name}"]}, only: null}}
+      alerts: {rules: {lag: {max: 4}}, routes: {critical: null}}
+sources:
+  orders:
+    parquet: ${var.bucket}/orders
+    timestamp: ${var.at}
+    freshness: ${var.fresh}
+    rows: {min: "${var.n}"}
+    columns:
+      id: {type: "${var.type}", unique: "${var.yes}"}
+      total: {type: float64, min: "${var.n}", nulls: "${var.share}", severity: "${var.severity}"}
+      other: ${var.type}
+models:
+  buy:
+    target: ${var.target}
+    features: ["${var.source}:total"]
+    task: ${var.task}
+    training: {command: "x ${model}", seed: "${var.seed}", schedule: "${var.schedule}"}
+    evaluation: {metrics: {auc: {min: "${var.least}"}}}
+"""
+
+
+def test_what_is_filled_in_may_stand_for_any_value() -> None:
+    VALIDATOR.validate(document(LAYERS).data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('{min: "${var.n}"}\n    columns', "{min: many}\n    columns"),
+        ('unique: "${var.yes}"', "unique: maybe"),
+        ('severity: "${var.severity}"', "severity: dire"),
+        ("task: ${var.task}", "task: guessing"),
+        ('seed: "${var.seed}"', "seed: $SEED"),
+        ("freshness: ${var.fresh}", "freshness: soon"),
+        ("include: [models/*.yaml]", "include: [../models]"),
+        ("project: shop", "project: ${var.name}"),
+        # a wrong key or value in a default or an override
+        ("owner: ${var.owner}", "ownr: x"),
+        ("replicas: {min: 2}", "replicas: {mn: 2}"),
+        ("replicas: {min: 2}", "replicas: {min: few}"),
+        ("replicas: {min: 2}", "replicas: 2"),
+        ("total: {min: 0}", "total: {minimum: 0}"),
+        ("total: {min: 0}", "total: {type: float}"),
+        ("environments: {deploy: manual", "environments: {deploy: later"),
+        ("  sources: {timestamp", "  source: {timestamp"),
+        ("prometheus: {url: http://p}", "promotheus: {url: http://p}"),
+        ("prometheus: {url: http://p}", "prometheus: {url: p}"),
+        ("rows: {min: 10}", "rows: {minimum: 10}"),
+        ("clients: [a,", "clients: [A,"),
+        ("rules: {lag: {max: 4}}", "rules: {lag: {maximum: 4}}"),
+        ("      services: {mlflow: null", "      project: other\n      services: {mlflow: null"),
+        ("      services: {mlflow: null", "      variables: {a: 1}\n      services: {mlflow: null"),
+    ],
+)
+def test_what_is_wrong_in_a_layer_is_refused(old: str, new: str) -> None:
+    assert LAYERS.count(old) == 1
+    assert not VALIDATOR.is_valid(document(LAYERS.replace(old, new)).data)
+
+
+def test_partial_items_need_nothing_and_whole_ones_what_they_did() -> None:
+    empty = {"apiVersion": "mlopsc/v1", "project": "a"}
+    items = ("images", "sources", "features", "models", "endpoints", "environments")
+    VALIDATOR.validate(empty | {"defaults": {chapter: {} for chapter in items}})
+    for chapter in ("images", "sources", "features", "models"):
+        assert not VALIDATOR.is_valid(empty | {chapter: {"a": {}}})
+        over = {"environments": {"production": {"overrides": {chapter: {"a": {}}}}}}
+        VALIDATOR.validate(empty | over)
+
+
+def test_completion_finds_the_description_of_every_key_of_a_partial_item() -> None:
+    """An editor follows the reference of a partial item's key to where it is described."""
+
+    def described(node: dict[str, Any]) -> bool:
+        if "$ref" in node:
+            target: Any = SCHEMA
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                target = target[int(step)] if isinstance(target, list) else target[step]
+            return described(target)
+        below = node.get("anyOf", [])
+        return "description" in node or any(described(one) for one in below)
+
+    parts = {name: one for name, one in SCHEMA["$defs"].items() if name.endswith(PART)}
+    assert len(parts) > 40
+    silent = [
+        f"{name}.{key}"
+        for name, part in parts.items()
+        for key, node in part["properties"].items()
+        if not described(node) and not any("type" in one for one in node["anyOf"])
+    ]
+    assert not silent
+
+
+def test_it_stays_lean() -> None:
+    """An editor reads it at every start; it held 176 kB before it knew of partial items."""
+    assert len(text()) < 220_000

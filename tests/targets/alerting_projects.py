@@ -15,6 +15,7 @@ from mlopsc.project.resolve import resolve
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
+from mlopsc.spec.merging import MERGING
 from mlopsc.spec.parse import parse_spec
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def project(spec: str = SPEC, *changes: tuple[str, str]) -> Project:
         assert old in spec, old
         spec = spec.replace(old, new)
     document = read_yaml(Source("mlops.yaml", spec))
-    return resolve(compose(document).map(parse_spec))
+    return resolve(compose(document, MERGING).map(parse_spec))
 
 
 def files(drafts: Iterable[Draft]) -> dict[str, str]:

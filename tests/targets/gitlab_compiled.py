@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from mlopsc.project.resolve import resolve
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
+from mlopsc.spec.merging import MERGING
 from mlopsc.spec.parse import parse_spec
 from readers.commands import run
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from pathlib import Path
     from types import ModuleType
@@ -140,9 +143,33 @@ def in_kubernetes(spec: str = FULL) -> str:
     return spec.replace("platform: {metrics", words)
 
 
+def many(models: int, spec: str = FULL) -> str:
+    """The same system with that many more models like `churn`, each with data of its own."""
+    first, churn, rest = re.split(r"(?m)(^  churn:\n(?:    .*\n)+)", spec, maxsplit=1)
+    outcomes = re.search(r"(?m)^  outcomes:\n(?:    .*\n)+", first)
+    assert outcomes
+    numbers = [f"{number:03}" for number in range(models)]
+    sources = [
+        outcomes[0]
+        .replace("  outcomes:", f"  outcomes_{number}:")
+        .replace("bigquery: acme.growth.outcomes", f"parquet: data/{number}.parquet")
+        for number in numbers
+    ]
+    copies = [
+        churn.replace("  churn:", f"  churn_{number}:")
+        .replace("outcomes:", f"outcomes_{number}:")
+        .replace("[customer, ratios, ", "[customer, ")
+        .replace("src/churn/", f"src/churn_{number}/")
+        for number in numbers
+    ]
+    return (
+        first.replace(outcomes[0], outcomes[0] + "".join(sources)) + churn + "".join(copies) + rest
+    )
+
+
 def project_of(spec: str) -> Project:
     """The project a spec means."""
-    return resolve(compose(read_yaml(Source("mlops.yaml", spec))).map(parse_spec))
+    return resolve(compose(read_yaml(Source("mlops.yaml", spec)), MERGING).map(parse_spec))
 
 
 def artifacts_of(target: ModuleType, spec: str) -> dict[str, Artifact]:
@@ -164,7 +191,9 @@ def pipeline_of(files: Mapping[str, Artifact]) -> dict[str, Any]:
     """The root file with its parts, as GitLab puts them together."""
     root = yaml.safe_load(files[".gitlab-ci.yml"].text)
     for part in root.pop("include", ()):
-        root.update(yaml.safe_load(files[part["local"].lstrip("/")].text))
+        path = part.get("local", "").lstrip("/") if isinstance(part, dict) else ""
+        if path in files:  # others are the user's own
+            root.update(yaml.safe_load(files[path].text))
     return root
 
 
@@ -228,6 +257,11 @@ class Repository:
         self, variables: Mapping[str, str], changed: tuple[str, ...] = ()
     ) -> dict[str, str]:
         """The jobs a pipeline has: name → `when`."""
+        self.change(changed)
+        return self.listed(variables)
+
+    def change(self, changed: tuple[str, ...]) -> None:
+        """One commit on top of everything that was there before: these files and no other."""
         self._git("reset", "--quiet", "--hard", "before")
         for path in changed:
             file = self.folder / path
@@ -236,11 +270,20 @@ class Repository:
             file.write_text(before + "\n# changed\n", "utf-8")
         self._git("add", "--force", ".")
         self._git("commit", "--quiet", "--allow-empty", "--message", "after")
-        options = [f"--variable={key}={value}" for key, value in variables.items()]
-        result = run(
-            tools.need("gitlab-ci-local"), "--list-csv-all", f"--home={self.folder.parent}",
-            f"--ignore-predefined-vars={_PREDEFINED}", *options, cwd=self.folder,
-        )  # fmt: skip
+
+    def listed(self, variables: Mapping[str, str], file: str = ".gitlab-ci.yml") -> dict[str, str]:
+        """The jobs that the pipeline of a file has for the last commit: name → `when`."""
+        result = self.run_locally(variables, "--list-csv-all", f"--file={file}")
         assert result.returncode == 0, result.stdout + result.stderr
         rows = csv.DictReader(io.StringIO(result.stdout), delimiter=";")
         return {row["name"]: row["when"] for row in rows if row["when"] != "never"}
+
+    def run_locally(
+        self, variables: Mapping[str, str], *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
+        """gitlab-ci-local on the last commit."""
+        options = [f"--variable={key}={value}" for key, value in variables.items()]
+        return run(
+            tools.need("gitlab-ci-local"), f"--home={self.folder.parent}",
+            f"--ignore-predefined-vars={_PREDEFINED}", *options, *arguments, cwd=self.folder,
+        )  # fmt: skip

@@ -15,6 +15,7 @@ from mlopsc.project.resolve import resolve
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Source
 from mlopsc.source.yaml import read_yaml
+from mlopsc.spec.merging import MERGING
 from mlopsc.spec.parse import parse_spec
 from mlopsc.targets import docker, kubernetes
 
@@ -129,7 +130,7 @@ def spec(**changes: Any) -> dict[str, Any]:
 def project(**changes: Any) -> Project:
     """The project of `spec`."""
     text = yaml.safe_dump(spec(**changes), sort_keys=False)
-    return resolve(compose(read_yaml(Source("mlops.yaml", text))).map(parse_spec))
+    return resolve(compose(read_yaml(Source("mlops.yaml", text)), MERGING).map(parse_spec))
 
 
 def drafts(made: Project) -> list[Draft]:

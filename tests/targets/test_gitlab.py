@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from mlopsc.artifacts.trace import causes_of
+from mlopsc.project import pipelines
 from mlopsc.project.conventions import DECISION
 from mlopsc.targets import gitlab
+from mlopsc.targets.gitlab import limits
 from mlopsc.targets.gitlab.workflow import STAGES
 from targets.gitlab_compiled import (
     FULL,
@@ -19,12 +21,37 @@ from targets.gitlab_compiled import (
     artifacts_of,
     in_kubernetes,
     jobs_of,
+    many,
     pipeline_of,
     project_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+OWN = """\
+  jobs:
+    .tests: {stage: test, image: "python:3.11.13", interruptible: true}
+    unit tests:
+      extends: .tests
+      rules:
+        - {if: $MLOPS_MODEL || $MLOPS_TASK, when: never}
+        - {if: $CI_MERGE_REQUEST_ID, changes: [src/**/*]}
+      parallel: {matrix: [{PYTHON: ["3.11", "3.12"]}]}
+      script: [pytest -q, 'echo "${CI_COMMIT_SHA:0:8} $$"']
+    nightly: {stage: soak, rules: [{if: $NIGHTLY}], script: [make soak]}
+    announce: {stage: deploy, rules: [{if: $CI_COMMIT_TAG}], script: [make announce]}
+"""
+INCLUDED = """\
+  include:
+    - ci/lint.yml
+    - https://example.com/ci/remote.yml
+    - local: ci/docs.yml
+      rules: [{exists: [docs/index.md]}]
+    - {project: growth/ci, ref: v2, file: [/python.yml, /docker.yml]}
+    - {template: Jobs/SAST.gitlab-ci.yml}
+    - {component: $CI_SERVER_FQDN/growth/lint/ruff@1.0, inputs: {stage: test}}
+"""
 
 SPECS = {
     "small": SMALL,
@@ -35,6 +62,7 @@ SPECS = {
     "own image": FULL.replace(
         "image: train\n      timeout", "image: acme/train:1.2\n      timeout"
     ),
+    "own jobs": FULL + OWN,
     "hostile": FULL.replace(
         "command: python src/churn/train.py",
         'command: "echo \'- a: #{b}\' \\"$HOME\\"\\npython src/churn/train.py"',
@@ -60,9 +88,10 @@ def of_model(jobs: Jobs, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, job
 
 
-def test_every_stage_is_known_and_every_job_has_rules(jobs: Jobs) -> None:
+def test_every_stage_is_known_and_every_job_has_rules(jobs: Jobs, spec: str) -> None:
+    stages = pipeline_of(artifacts_of(gitlab, spec))["stages"]
     for name, job in jobs.items():
-        assert job["stage"] in STAGES, name
+        assert job["stage"] in stages, name
         assert job["rules"], name
         assert not {"only", "except"} & job.keys(), name
 
@@ -247,7 +276,7 @@ def test_every_line_has_a_cause_that_exists(spec: str) -> None:
 
 def test_every_decision_is_used() -> None:
     used = set()
-    for text in SPECS.values():
+    for text in (*SPECS.values(), many(50)):
         for artifact in artifacts_of(gitlab, text).values():
             used |= {o[1] for c in artifact.causes for o in c.origins if o[:1] == (DECISION,)}
     assert used == set(gitlab.DECISIONS)
@@ -311,6 +340,70 @@ def test_owners_of_a_source_are_asked_beside_those_of_the_project() -> None:
     assert ".gitlab/ci/models/light.yml" not in text
 
 
+def test_own_jobs_and_includes_are_added_as_they_are() -> None:
+    root = yaml.safe_load(artifacts_of(gitlab, FULL + OWN + INCLUDED)[".gitlab-ci.yml"].text)
+    ci = yaml.safe_load(FULL + OWN + INCLUDED)["ci"]
+    assert {name: root[name] for name in ci["jobs"]} == ci["jobs"]
+    ours = len(root["include"]) - len(ci["include"])
+    assert root["include"][:-ours] == ci["include"]
+    assert all(entry["local"].startswith("/.gitlab/ci/") for entry in root["include"][-ours:])
+
+
+@pytest.mark.parametrize(
+    ("added", "before", "after"),
+    [
+        ("", [], []),
+        (OWN, ["test", "soak"], ["deploy"]),
+        ("  jobs: {a: {script: [a]}}\n", ["test"], []),
+        ("  jobs: {a: {stage: monitoring, script: [a]}}\n", [], []),
+        ("  jobs: {a: {stage: .pre, script: [a]}}\n", [], []),
+        ("  jobs: {.a: {script: [a]}}\n", [], []),
+        (INCLUDED, ["build", "test"], ["deploy"]),
+    ],
+)
+def test_stages_of_own_jobs_come_before_the_data_checks(
+    added: str, before: list[str], after: list[str]
+) -> None:
+    stages = pipeline_of(artifacts_of(gitlab, FULL + added))["stages"]
+    assert stages == ["check", *before, *STAGES[1:-1], *after, "monitoring"]
+
+
+def test_each_line_of_an_own_job_is_traced_to_its_own() -> None:
+    artifact = artifacts_of(gitlab, FULL + OWN)[".gitlab-ci.yml"]
+    lines = artifact.text.splitlines()
+    at = ("ci", "jobs", "unit tests")
+    for text, path in {
+        "  - pytest -q": (*at, "script", 0),
+        "  extends: .tests": (*at, "extends"),
+        "    - src/**/*": (*at, "rules", 1, "changes", 0),
+        "nightly:": ("ci", "jobs", "nightly"),
+        "- soak": ("ci", "jobs", "nightly", "stage"),
+    }.items():
+        assert path in causes_of(artifact, lines.index(text) + 1), text
+
+
+@pytest.mark.parametrize("spec", [*SPECS.values(), many(50)], ids=[*SPECS, "many"])
+def test_every_name_of_ours_is_one_that_own_jobs_may_not_have(spec: str) -> None:
+    project = project_of(spec)
+    taken = pipelines.taken(project) | pipelines.KEYWORDS
+    models = {model.name for model in project.models}
+    for path, artifact in artifacts_of(gitlab, spec).items():
+        for name in yaml.safe_load(artifact.text) if path.endswith(".yml") else ():
+            ours = name in taken or pipelines.model_of(name) in models
+            assert ours != (name in project.ci.jobs), name
+
+
+def test_more_patterns_than_a_rule_takes_are_several_rules() -> None:
+    paths = ", ".join(f"conf/{number}.yaml" for number in range(120))
+    spec = FULL.replace("timeout: 90m", f"timeout: 90m\n      paths: [{paths}]")
+    rules = jobs_of(pipeline_of(artifacts_of(gitlab, spec)))["churn:train"]["rules"]
+    sizes = [len(rule["changes"]) for rule in rules if "changes" in rule]
+    assert max(sizes) == limits.CHANGES
+    pushed = [p for rule in rules if "CI_COMMIT_BRANCH" in rule["if"] for p in rule["changes"]]
+    assert [path for path in pushed if path.startswith("conf/")] == paths.split(", ")
+    assert len(pushed) == len(set(pushed))
+
+
 def test_another_file_keeps_everything_and_says_how_to_start_it() -> None:
     spec = FULL + "  file: .gitlab/mlops.yml\n"
     files = artifacts_of(gitlab, spec)
@@ -324,3 +417,84 @@ def test_another_file_keeps_everything_and_says_how_to_start_it() -> None:
         assert job["trigger"]["include"] == [{"local": expected}]
         assert job["trigger"]["forward"] == {"pipeline_variables": True}
         assert f"file: {expected}" in said
+
+
+# --- environments that differ ------------------------------------------------------------------
+
+DIFFERING = FULL.replace(
+    '  staging: {namespace: shop-staging, deploy: automatic, versions: {churn: "15", light: "2"}}\n',
+    """\
+  staging:
+    namespace: shop-staging
+    deploy: automatic
+    versions: {churn: "15", light: "2"}
+    overrides:
+      services: {mlflow: {url: https://mlflow-staging.example.com}}
+      sources: {outcomes: {bigquery: acme.staging.outcomes}}
+      models:
+        churn:
+          serving: {load_time: 20m}
+          batch: {schedule: "0 6 * * *", resources: {memory: 1Gi}}
+          monitoring: {schedule: 3h, respond: {drift: alert}}
+""",
+)
+
+
+def test_each_environment_has_its_own_addresses_times_and_sizes() -> None:
+    files = artifacts_of(gitlab, DIFFERING)
+    jobs = jobs_of(pipeline_of(files))
+    address = "MLFLOW_TRACKING_URI"
+    staging, production = ("https://mlflow-staging.example.com", "https://mlflow.example.com")
+    assert jobs["churn:monitor:staging"]["variables"][address] == staging
+    assert jobs["churn:monitor:production"]["variables"][address] == production
+    assert jobs["churn:train"]["variables"][address] == production
+    assert jobs["churn:cooldown"]["variables"][address] == production
+    assert jobs["light:fetch:production"]["variables"][address] == production
+    for name in ("churn:monitor:staging", "churn:train", "churn:cooldown"):
+        assert jobs[name]["id_tokens"]["MLFLOW_TRACKING_TOKEN"] == {"aud": f"${address}"}
+    assert jobs["churn:batch:staging"]["variables"]["KUBERNETES_MEMORY_REQUEST"] == "1Gi"
+    assert jobs["churn:batch:production"]["variables"]["KUBERNETES_MEMORY_REQUEST"] != "1Gi"
+    assert jobs["churn:deploy:staging"]["timeout"] != jobs["churn:deploy:production"]["timeout"]
+    facts = json.loads(files[".gitlab/schedules.json"].text)
+    by_name = {entry["name"]: entry for entry in facts["schedules"]}
+    assert by_name["churn: batch staging"]["cron"] == "0 6 * * *"
+    assert by_name["churn: batch production"]["cron"] == "0 5 * * *"
+    assert by_name["churn: batch staging"]["spec"] == "models.churn.batch.schedule"
+    assert by_name["churn: monitor staging"]["cron"] != by_name["churn: monitor production"]["cron"]
+
+
+def test_a_retraining_that_one_environment_asks_for_has_its_cool_down() -> None:
+    """An alert's pipeline names no environment, so the rules must not depend on the last one's answer."""
+    spec = DIFFERING.replace("respond: {drift: retrain}", "respond: {drift: alert}")
+    spec = spec.replace("3h, respond: {drift: alert}", "3h, respond: {drift: retrain}")
+    jobs = jobs_of(pipeline_of(artifacts_of(gitlab, spec)))
+    left_out = [rule["if"] for rule in jobs["churn:train"]["rules"] if rule.get("when") == "never"]
+    assert "$MLOPS_ALERT" in left_out
+    assert "churn:cooldown" in jobs
+
+
+def test_a_version_goes_by_the_environments_that_have_the_model() -> None:
+    environments = "environments:\n  test: {namespace: shop-test}\n  staging:"
+    three = FULL.replace("environments:\n  staging:", environments)
+    only = three.replace(
+        "  churn:\n    target", "  churn:\n    only: [test, production]\n    target"
+    )
+    only = only.replace('churn: "15", ', "")
+    jobs = jobs_of(pipeline_of(artifacts_of(gitlab, only)))
+    promoted = {name for name in jobs if name.startswith("churn:promote:")}
+    assert promoted == {"churn:promote:test", "churn:promote:production"}
+    assert jobs["churn:promote:production"]["needs"][0]["job"] == "churn:deploy:test"
+    later = three.replace("  churn:\n    target", "  churn:\n    only: [production]\n    target")
+    jobs = jobs_of(pipeline_of(artifacts_of(gitlab, later.replace('churn: "15", ', ""))))
+    assert {n for n in jobs if n.startswith("churn:promote:")} == {"churn:promote:production"}
+
+
+def test_a_model_is_trained_on_the_data_of_its_training_environment() -> None:
+    spec = DIFFERING.replace("      timeout: 90m", "      environment: staging\n      timeout: 90m")
+    at_rest = spec.replace("bigquery: acme.growth.outcomes", "parquet: data/outcomes.parquet")
+    at_rest = at_rest.replace("bigquery: acme.staging.outcomes", "parquet: data/small.parquet")
+    jobs = jobs_of(pipeline_of(artifacts_of(gitlab, at_rest)))
+    changes = [path for rule in jobs["churn:train"]["rules"] for path in rule.get("changes", ())]
+    assert "data/small.parquet" in changes
+    assert "data/outcomes.parquet" not in changes
+    assert "data/small.parquet.dvc" in jobs["churn:dataset"]["script"][0]

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import readers
 from mlopsc.targets import gitlab
-from targets.gitlab_compiled import FULL, SMALL, Repository, in_kubernetes, written
+from targets.gitlab_compiled import FULL, SMALL, Repository, in_kubernetes, many, written
+from targets.test_gitlab import INCLUDED, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,10 +200,37 @@ def test_training_and_schedules_in_the_cluster(
 
 
 @pytest.mark.parametrize(
-    "spec", [SMALL, FULL, in_kubernetes()], ids=["small", "full", "kubernetes"]
+    "spec",
+    [SMALL, FULL, in_kubernetes(), FULL + OWN, many(50)],
+    ids=["small", "full", "kubernetes", "own", "many"],
 )
 def test_gitlab_accepts_the_files(
     accepts: Callable[..., list[object]], tmp_path: Path, spec: str
 ) -> None:
     paths = [path for path in written(gitlab, spec, tmp_path) if not path.endswith(".json")]
     assert accepts(tmp_path, paths) == []
+
+
+def test_gitlab_accepts_every_kind_of_include(tmp_path: Path) -> None:
+    """By its schema alone: gitlab-ci-local would fetch what is included."""
+    written(gitlab, FULL + OWN + INCLUDED, tmp_path)
+    schema = readers.reader("GitLab's schema")
+    assert list(readers.accepts(tmp_path, [".gitlab-ci.yml"], [schema])) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "changed", "own"),
+    [
+        (MERGE_REQUEST, ("src/churn/net.py",), {"unit tests: [3.11]", "unit tests: [3.12]"}),
+        (MERGE_REQUEST, ("README.md",), set()),
+        (asked("schedule", model="churn", task="train"), (), set()),
+        ({**asked("schedule"), "NIGHTLY": "1"}, (), {"nightly"}),
+    ],
+)
+def test_own_jobs_run_by_their_own_rules(
+    tmp_path: Path, variables: dict[str, str], changed: tuple[str, ...], own: set[str]
+) -> None:
+    folder = tmp_path / "project"
+    repository = Repository(folder, written(gitlab, FULL + OWN, folder))
+    names = repository.started(variables, changed).keys()
+    assert {name for name in names if name.startswith(("unit", "nightly", "announce"))} == own

@@ -8,6 +8,7 @@ well.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from datetime import UTC, timedelta
@@ -56,12 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def decide(options: argparse.Namespace) -> int:
     """The job: count past responses, refuse or note this one."""
     facts = read_model(options.facts, command.required(options, "model"))
-    if facts.respond is None:
-        raise CannotRun(f"no answer of model '{facts.model}' is 'retrain' in mlops.yaml")
+    respond = response_of(facts, alerting_environment(options, facts))
     now = command.now(options)
     registry = versions(facts)
     experiment = registry.experiment()
-    refuse_too_soon(facts.respond, past_responses(registry, experiment, facts), now)
+    refuse_too_soon(respond, past_responses(registry, experiment, facts), now)
     alert = options.alert or os.environ.get("MLOPS_ALERT") or "unknown"
     if options.dry_run:
         print(f"{facts.model}: '{alert}' may start a retraining")
@@ -73,6 +73,43 @@ def decide(options: argparse.Namespace) -> int:
     )
     print(f"{facts.model}: '{alert}' starts a retraining (run {run})")
     return PASSED
+
+
+def alerting_environment(options: argparse.Namespace, facts: ModelFacts) -> str | None:
+    """Where the alert comes from; None when nobody says.
+
+    GitLab keeps what Alertmanager's webhook sent in the file $TRIGGER_PAYLOAD. Source:
+    docs.gitlab.com/ci/triggers, "Access webhook payload"; Alertmanager's webhook_config:
+    `commonLabels`, among which is the environment, for alerts are grouped by it.
+    """
+    said = options.environment or os.environ.get("MLOPS_ENVIRONMENT")
+    payload = os.environ.get("TRIGGER_PAYLOAD")
+    if said or not payload:
+        return said or None
+    try:
+        sent = json.loads(Path(payload).read_text(encoding="utf-8"))
+        found = sent["commonLabels"]["environment"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # started by hand, or by something else than Alertmanager
+    return found if isinstance(found, str) and found in facts.environments else None
+
+
+def response_of(facts: ModelFacts, environment: str | None) -> Respond:
+    """How often an alert of this environment may start a retraining.
+
+    A response is of the model, wherever the alert was. When the environments differ and nobody says
+    which one this is about, the longest cool-down of all holds.
+    """
+    there = {name: facts.there(name).respond for name in facts.environments}
+    if environment is not None and environment not in there:
+        known = ", ".join(sorted(there))
+        raise CannotRun(f"no environment '{environment}'; there are: {known}")
+    asked = there.values() if environment is None else [there[environment]]
+    found = [respond for respond in asked if respond is not None]
+    if not found:
+        where = f" in {environment}" if environment is not None else ""
+        raise CannotRun(f"no answer of model '{facts.model}' is 'retrain'{where} in mlops.yaml")
+    return max(found, key=lambda respond: respond.cooldown_seconds)
 
 
 def past_responses(registry: Versions, experiment: str, facts: ModelFacts) -> list[datetime]:

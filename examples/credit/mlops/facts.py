@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mlops.outcome import CannotRun
@@ -267,11 +267,17 @@ class Respond:
 
 @dataclass(frozen=True)
 class Environment:
-    """Which version runs there: a line of the spec, or an alias of the registry."""
+    """Which version runs there: a line of the spec, or an alias of the registry.
+
+    `monitoring` and `respond` stand here where the environments differ in them; otherwise they stand
+    once, in the model's own facts.
+    """
 
     version: str | None = None
     alias: str | None = None
     spec: str | None = None
+    monitoring: Monitoring | None = None
+    respond: Respond | None = None
 
 
 @dataclass(frozen=True)
@@ -294,19 +300,36 @@ class ModelFacts:
     monitoring: Monitoring | None = None
     respond: Respond | None = None
 
+    def there(self, environment: str) -> ModelFacts:
+        """The facts as they are in one environment."""
+        own = self.environments[environment]
+        return replace(
+            self,
+            monitoring=own.monitoring or self.monitoring,
+            respond=own.respond or self.respond,
+        )
+
     def problems(self) -> Iterator[str]:
         """What the drift report looks at must be among what the monitor reads."""
-        watched = self.monitoring
+        yield from self._problems_of(self.monitoring, "monitoring")
+        for name, own in self.environments.items():
+            at = f"environments.{name}"
+            yield from self._problems_of(own.monitoring, f"{at}.monitoring")
+            for key in ("monitoring", "respond"):
+                if getattr(self, key) is not None and getattr(own, key) is not None:
+                    yield f"has both '{key}' and '{at}.{key}'"
+
+    def _problems_of(self, watched: Monitoring | None, where: str) -> Iterator[str]:
         if watched is None:
             return
         known = {column.name for column in self.features.all}
         if watched.predictions != "none":
             known.add(self.prediction)
         elif watched.performance is not None:
-            yield "has 'monitoring.performance' without predictions"
+            yield f"has '{where}.performance' without predictions"
         for column in watched.drift.columns if watched.drift else ():
             if column not in known:
-                yield f"has '{column}' in 'monitoring.drift.columns', which is no column of the monitor"
+                yield f"has '{column}' in '{where}.drift.columns', which is no column of the monitor"
 
 
 @dataclass(frozen=True)
@@ -320,13 +343,19 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a source's rows are in one environment."""
+    """Where a source's rows are in one environment.
+
+    `freshness` and `models` stand here where the environments differ in them; otherwise they stand
+    once, in the source's own facts.
+    """
 
     kind: FileKind | TableKind
     spec: str
     path: str | None = None
     table: str | None = None
     checkpoint: str | None = None
+    freshness: Freshness | None = None
+    models: tuple[str, ...] | None = None
 
     def problems(self) -> Iterator[str]:
         """Files have a path, tables a name."""
@@ -349,10 +378,27 @@ class SourceFacts:
     source: str
     spec: str
     columns: tuple[Column, ...]
-    models: tuple[str, ...]
     environments: dict[str, Location]
     timestamp: str | None = None
     freshness: Freshness | None = None
+    models: tuple[str, ...] | None = None
+
+    def problems(self) -> Iterator[str]:
+        """Who reads it is said once for all environments, or in each."""
+        for name, own in self.environments.items():
+            if (self.models is None) == (own.models is None):
+                yield f"must have 'models' either itself or in 'environments.{name}'"
+            if self.freshness is not None and own.freshness is not None:
+                yield f"has both 'freshness' and 'environments.{name}.freshness'"
+
+    def there(self, environment: str) -> SourceFacts:
+        """The facts as they are in one environment."""
+        own = self.location(environment)
+        return replace(
+            self,
+            freshness=own.freshness or self.freshness,
+            models=self.models if own.models is None else own.models,
+        )
 
     def location(self, environment: str) -> Location:
         """Where the rows are in this environment."""

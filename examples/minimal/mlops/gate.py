@@ -368,12 +368,8 @@ def _fairness(
         recorded = f"{bound.name}/{bound.column}"
         found, note = _between_groups(frame, given, bound, evaluation, facts)
         name = f"{bound.name} by {bound.column}"
-        if found is None or isinstance(found, Undefined):
-            undefined = "" if found is None else "undefined"
-            reason = note if found is None else str(found)
-            cases.append(Case(name, "not judged", undefined, note=reason, spec=bound.spec))
-            continue
-        measured[recorded] = found
+        if isinstance(found, float):
+            measured[recorded] = found
         case = _judged(name, bound, found, _champions(champion, recorded), facts.task)
         cases.append(replace(case, note="; ".join(filter(None, (case.note, note)))))
     return measured, cases
@@ -385,8 +381,11 @@ def _between_groups(
     bound: FairnessBound,
     evaluation: Evaluation,
     facts: ModelFacts,
-) -> tuple[float | Undefined | None, str]:
-    """How far apart the groups are that are large enough, if there are two; and which are not."""
+) -> tuple[float | Undefined, str]:
+    """How far apart the groups are that are large enough, and which are not.
+
+    Undefined with fewer than two of them: a bound that nobody can judge does not hold.
+    """
     between = metrics.fairness(facts.task, bound.name)
     if between is None:
         raise CannotRun(
@@ -401,7 +400,11 @@ def _between_groups(
         f"without {', '.join(small)}: fewer than {evaluation.min_slice_rows} rows" if small else ""
     )
     if len(large) < 2:
-        return None, f"{len(large)} groups are large enough; {note}"
+        there = f"only {next(iter(large))} is a group" if large else "there is no group"
+        reason = (
+            f"{there} of {evaluation.min_slice_rows} test rows or more: use a longer `split.test`"
+        )
+        return Undefined(reason), note
     try:
         return between([given.of(rows) for rows in large.values()]), note
     except Undefined as reason:

@@ -156,7 +156,13 @@ def running_version(facts: ModelFacts, environment: str, found: Versions | None)
             f"version {said} runs here (MLOPS_MODEL_VERSION), but {chosen.spec or environment} says "
             f"{chosen.version}: deploy it first, or wait for the rollout"
         )
-    version = said or chosen.version or (found.find(chosen, facts.spec) if found else None)
+    version = said or chosen.version
+    if (
+        version is not None and found is not None
+    ):  # what is missing is named by the line that chose it
+        found.version(version, chosen.spec or facts.spec)
+    elif found is not None:
+        version = found.find(chosen, facts.spec)
     if version is None:
         raise CannotRun(
             f"no version of '{facts.model}' runs in {environment}: write environments.{environment}."

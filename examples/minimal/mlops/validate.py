@@ -64,6 +64,7 @@ def validate(options: argparse.Namespace) -> int:
     environment = command.environment(
         options, {name for source in sources for name in source.environments}
     )
+    sources = [source.there(environment) for source in sources]
     now = command.now(options)
     context = None
     cases: dict[str, list[Case]] = {}
@@ -325,7 +326,7 @@ def _push(
         if source.source not in cases:
             continue
         sample = Sample("mlops_data_check_success", 0 if _fails(cases[source.source]) else 1)
-        for model in source.models:
+        for model in source.models or ():
             group = {
                 "project": source.project, "model": model, "environment": environment, "source": source.source,
             }  # fmt: skip

@@ -25,7 +25,7 @@ def write_json(draft: JsonDraft) -> tuple[str, tuple[Cause, ...]]:
         TypeError: for a part that is not plain data.
         ValueError: for half a surrogate pair, an infinity or not-a-number.
     """
-    lines = Lines(draft.origin)
+    lines = Lines((draft.origin, *draft.because))
     _Writer(lines).node("", draft.body, "", "")
     return lines.joined(), lines.causes()
 

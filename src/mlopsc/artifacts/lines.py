@@ -15,9 +15,9 @@ class Lines:
 
     __slots__ = ("_causes", "text")
 
-    def __init__(self, origin: Path) -> None:
+    def __init__(self, origins: tuple[Path, ...]) -> None:
         self.text: list[str] = []  # without line ends; line n of the artifact is text[n - 1]
-        self._causes: list[tuple[int, int, tuple[Path, ...]]] = [(1, 0, (origin,))]
+        self._causes: list[tuple[int, int, tuple[Path, ...]]] = [(1, 0, origins)]
 
     def open(self, first: int, part: Traced) -> int:
         """Notes that `part` begins on line `first`; the number to `close` it with."""

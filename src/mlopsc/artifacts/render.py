@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from mlopsc.artifacts.draft import (
     Artifact,
@@ -27,7 +27,13 @@ def render(draft: Draft, target: str) -> Artifact:
         ValueError: for a value no file can hold. Both are mistakes of a target, not of a user.
     """
     text, causes = _written(draft)
-    return Artifact(draft.path, text, causes, target)
+    return Artifact(draft.path, text, causes, target, draft.mentions, _form(draft))
+
+
+def _form(draft: Draft) -> Literal["yaml", "json", "text"]:
+    if isinstance(draft, YamlDraft):
+        return "yaml"
+    return "json" if isinstance(draft, JsonDraft) else "text"
 
 
 def _written(draft: Draft) -> tuple[str, tuple[Cause, ...]]:
@@ -50,4 +56,4 @@ def _copied(draft: CopyDraft) -> tuple[str, tuple[Cause, ...]]:
 
     text = read_text(f"templates/{draft.template}")
     last = text.count("\n") + (not text.endswith("\n"))
-    return text, (Cause(1, max(last, 1), (draft.origin,)),)
+    return text, (Cause(1, max(last, 1), (draft.origin, *draft.because)),)

@@ -59,16 +59,21 @@ ESCAPED: Final = re.compile(f"[\x00-\x1f{INVISIBLE}]")
 
 _SHORT: Final = {"\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v",
                  "\f": "\\f", "\r": "\\r", "\x1b": "\\e"}  # fmt: skip
-_CACHE_LIMIT: Final = 65_536
+_CACHE_LIMIT: Final = 2048
 
 
 class _Scalars(dict[str, str]):
-    """String → YAML text, remembered: the same few thousand strings make most of any output."""
+    """String → YAML text, remembered for a while: strings come back within one model's files.
+
+    Once full it starts anew. Kept as it is, it would hold the first models' strings for ever and help
+    none of the others; a larger one is slower, as it no longer fits the processor's cache.
+    """
 
     def __missing__(self, text: str) -> str:
         written = _written(text)
-        if len(self) < _CACHE_LIMIT:
-            self[text] = written
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        self[text] = written
         return written
 
 

@@ -19,13 +19,22 @@ if TYPE_CHECKING:
 
     from mlopsc.diagnostics.finding import Path
 
-_FILTERS: Final = {
+OWN_FILTERS: Final = {
     "py": python_literal,
     "toml": toml_value,
     "sh": shell_word,
     "md": markdown,
     "line": one_line,
 }
+"""Filters of ours: a value as a literal of the language a template is written in."""
+
+OPTIONS: Final[dict[str, Any]] = {
+    "keep_trailing_newline": True,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "autoescape": False,  # no HTML here; each language has its own filter
+}
+"""How every template is read; with `StrictUndefined`, which only Jinja itself can name."""
 
 
 def write_text(draft: TextDraft, header: str) -> tuple[str, tuple[Cause, ...]]:
@@ -36,14 +45,20 @@ def write_text(draft: TextDraft, header: str) -> tuple[str, tuple[Cause, ...]]:
     and `cause_to()` around several lines. A line with nothing but such marks vanishes.
 
     Raises:
+        Rejected: A102 to A104: a template of the project's own cannot be rendered.
+        Faulty: a template of a package cannot be rendered.
         jinja2.UndefinedError: for a name the context lacks (a mistake of ours).
         ValueError: for a zero character or half a surrogate pair in the text.
     """
-    marks = _Marks()
+    if draft.templates:
+        from mlopsc.artifacts.own import write_own
+
+        return write_own(draft, header)
+    marks = Marks()
     functions = {"cause": marks.line, "cause_from": marks.begin, "cause_to": marks.end}
     context: dict[str, Any] = {**draft.context, **functions, "header": header}
     text = template_environment().get_template(draft.template).render(context)
-    return marks.removed_from(text, draft.origin)
+    return marks.removed_from(text, (draft.origin, *draft.because))
 
 
 @cache
@@ -51,7 +66,7 @@ def template_environment() -> Environment:
     """The environment, made once: its templates stay compiled for the next draft."""
     from jinja2 import ChoiceLoader, Environment, FunctionLoader, ModuleLoader, StrictUndefined
 
-    environment = Environment(
+    environment = Environment(  # noqa: S701 (see OPTIONS)
         loader=ChoiceLoader(
             [
                 ModuleLoader(resource_path(compiled_folder())),
@@ -59,13 +74,18 @@ def template_environment() -> Environment:
             ]
         ),
         undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - no HTML here; each language has its own filter
+        **OPTIONS,
     )
-    environment.filters.update(_FILTERS)
+    environment.filters.update(OWN_FILTERS)
     return environment
+
+
+def our_text(name: str) -> str | None:
+    """One of our templates; None: there is none of this name."""
+    try:
+        return read_text(f"templates/{name}")
+    except (FileNotFoundError, IsADirectoryError, ValueError):
+        return None
 
 
 def compiled_folder() -> str:
@@ -75,7 +95,7 @@ def compiled_folder() -> str:
     return f"compiled/{__version__}"
 
 
-class _Marks:
+class Marks:
     """Causes named by a template, as marks in its text until they are taken out again.
 
     A mark holds random digits, so text that comes from a spec cannot look like one; the zero
@@ -87,12 +107,15 @@ class _Marks:
         self._named: list[tuple[str, tuple[Path, ...]]] = []
 
     def line(self, *paths: Path) -> str:
+        """A mark for the line it stands on."""
         return self._mark("line", paths)
 
     def begin(self, *paths: Path) -> str:
+        """A mark for the lines from its own on."""
         return self._mark("begin", paths)
 
     def end(self) -> str:
+        """A mark for the last of the lines since `begin`."""
         return self._mark("end", ())
 
     def _mark(self, kind: str, paths: tuple[Path, ...]) -> str:
@@ -101,8 +124,12 @@ class _Marks:
         self._named.append((kind, tuple(tuple(path) for path in paths)))
         return f"\0{self._nonce}:{len(self._named) - 1}\0"
 
-    def removed_from(self, text: str, origin: Path) -> tuple[str, tuple[Cause, ...]]:
-        """`text` without marks, and the causes they meant, outer before inner."""
+    def removed_from(self, text: str, origins: tuple[Path, ...]) -> tuple[str, tuple[Cause, ...]]:
+        """`text` without marks, and the causes they meant, outer before inner.
+
+        Raises:
+            ValueError: marks that do not go together; a character that no text file can hold.
+        """
         pattern = re.compile(rf"[ \t]*\x00{self._nonce}:([0-9]+)\x00")
         lines: list[str] = []
         causes: list[Cause] = []
@@ -117,6 +144,8 @@ class _Marks:
                 if kind == "begin":
                     open_.append((len(lines) + 1, paths))
                 elif kind == "end":
+                    if not open_:
+                        raise ValueError("a template closes a cause that it never opened")
                     first, begun = open_.pop()
                     causes.append(Cause(first, len(lines) + keep, begun))
                 else:
@@ -128,7 +157,7 @@ class _Marks:
         written = "\n".join(lines) + ("\n" if ended and lines else "")
         _check(written)
         causes.sort(key=lambda cause: (cause.first, -cause.last))
-        whole = Cause(1, max(len(lines), 1), (origin,))
+        whole = Cause(1, max(len(lines), 1), origins)
         return written, (whole, *causes)
 
 

@@ -1,4 +1,4 @@
-"""From a line of an artifact back to the spec: who decided it."""
+"""From a line of an artifact back to the spec, and from the spec to the lines: who decides what."""
 
 from __future__ import annotations
 
@@ -10,22 +10,36 @@ if TYPE_CHECKING:
 
 
 def causes_of(artifact: Artifact, line: int) -> tuple[Path, ...]:
-    """The spec paths behind `line` (from 1), by its innermost cause; empty beyond the last line."""
+    """The spec paths behind `line` (from 1): its innermost cause, and what its text mentions.
+
+    Empty beyond the last line.
+    """
     for cause in reversed(artifact.causes):
         if cause.first <= line <= cause.last:
-            return cause.origins
+            return cause.origins + _mentioned(artifact, line)
     return ()
 
 
-def lines_of(artifact: Artifact, path: Path) -> tuple[int, ...]:
-    """The lines that `path` decides: those whose innermost cause names it, or a path below it."""
-    owners: dict[int, tuple[Path, ...]] = {}
-    for cause in artifact.causes:  # outer before inner, so the last word stays
-        for line in range(cause.first, cause.last + 1):
-            owners[line] = cause.origins
-    size = len(path)
-    return tuple(
-        line
-        for line, origins in sorted(owners.items())
-        if any(origin[:size] == path for origin in origins)
-    )
+def _mentioned(artifact: Artifact, line: int) -> tuple[Path, ...]:
+    if not artifact.mentions:
+        return ()
+    text = artifact.text.split("\n", line)[line - 1]
+    return tuple(path for piece, path in artifact.mentions if piece in text)
+
+
+def lines_by_path(artifact: Artifact) -> dict[Path, set[int]]:
+    """The lines (from 1) that each spec path behind `artifact` decides.
+
+    A line is decided by every cause around it, not by the innermost alone: what makes the block
+    decides that the line is there at all.
+    """
+    decided: dict[Path, set[int]] = {}
+    for cause in artifact.causes:
+        lines = range(cause.first, cause.last + 1)
+        for origin in cause.origins:
+            decided.setdefault(origin, set()).update(lines)
+    for piece, path in artifact.mentions:
+        if piece in artifact.text:
+            found = (n for n, line in enumerate(artifact.text.split("\n"), 1) if piece in line)
+            decided.setdefault(path, set()).update(found)
+    return decided

@@ -31,7 +31,7 @@ def write_yaml(draft: YamlDraft, header: Sequence[str]) -> tuple[str, tuple[Caus
         TypeError: for a part that is not plain data.
         ValueError: for half a surrogate pair, an infinity or not-a-number.
     """
-    lines = Lines(draft.origin)
+    lines = Lines((draft.origin, *draft.because))
     lines.text += [f"# {line}" if line else "#" for line in header]
     _Writer(lines).root(draft.body)
     return lines.joined(), lines.causes()

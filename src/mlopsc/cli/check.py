@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +25,12 @@ FORMATS = ("text", "json", "gitlab", "sarif", "junit")
     show_default=True,
     help="text for people, the others for tools.",
 )
-def command(spec: str, format_: str) -> int:
+@click.option(
+    "--rehash",
+    is_flag=True,
+    help="Read every file, also those that have not changed since the last check by their times and size.",
+)
+def command(spec: str, format_: str, rehash: bool) -> int:
     """Say what is wrong with SPEC, and whether the committed files are what it compiles to.
 
     Also names the next rung: what one more line would add. Writes nothing. Exit 0 clean, 1 findings.
@@ -33,28 +38,33 @@ def command(spec: str, format_: str) -> int:
     \b
     Example: mlopsc check --format gitlab > gl-code-quality-report.json
     """  # noqa: D301 (click ends paragraphs at a real backspace)
-    from mlopsc.diagnostics.diagnostic import rooted
+    from mlopsc.cli.remembering import CLEAN, remember_clean, report
     from mlopsc.diagnostics.finding import Rejected
     from mlopsc.diagnostics.printers import summary
     from mlopsc.workspace.lock import read_lock
     from mlopsc.workspace.plan import make_plan
     from mlopsc.workspace.stale import stale
 
+    begun = time.time_ns()
     place = find(spec)
     fix = "mlopsc compile" if spec == "." else f"mlopsc compile {spec}"
     found: tuple[Diagnostic, ...]
     try:
-        compilation, data = compile_at(place)
+        compilation = compile_at(place)
         lock = read_lock(place.root)
-        plan = make_plan(compilation.artifacts(), place.root, lock, {place.name: data}, command=fix)
-        found = (*compilation.diagnostics, *placed(stale(plan, fix), compilation.project))
+        inputs = compilation.inputs.read_so_far
+        plan = make_plan(compilation.artifacts(), place.root, lock, inputs, command=fix)
+        standing = placed(stale(plan, fix), compilation.project)
+        if not standing:
+            remember_clean(place, begun, compilation, plan, format_)
+        found = (*compilation.diagnostics, *standing)
     except Stopped as stopped:
         found = stopped.diagnostics
     except Rejected as rejected:
         found = placed(rejected.findings)
-    # A merge request shows a report's files by their path from where it was made: the repository's root.
-    above = "" if os.path.isabs(place.root) else os.path.normpath(place.root)  # noqa: PTH117
-    show(found if format_ == "text" else rooted(found, above), format_)
     if format_ == "text":
-        click.echo(summary(found) or "clean")
+        show(found)
+        click.echo(summary(found) or CLEAN)
+    else:
+        click.echo(report(found, format_, place.root), nl=False)
     return 1 if any(diagnostic.severity == "error" for diagnostic in found) else 0

@@ -20,11 +20,16 @@ COMMANDS: Final = {
     "init": "make a first spec",
     "compile": "write the files a spec describes",
     "check": "say what is wrong, and whether the files are up to date",
+    "fmt": "bring a spec into the one form",
+    "show": "print the merged spec, and where each value comes from",
     "why": "say which spec line decides a generated line",
+    "adopt": "keep a hand edit of a generated file, as a patch in the spec",
     "promote": "write into the spec which version runs",
+    "upgrade": "bring a spec into this version of the language",
     "explain": "explain a code or a key",
     "schema": "print the JSON Schema of the language",
     "targets": "list the systems it compiles to",
+    "template": "print a template, to put one of your own in its place",
 }
 
 
@@ -103,7 +108,16 @@ def _failed(error: Exception) -> int:
         return FINDINGS
     import traceback
 
+    from mlopsc.extending.failure import PackageFailed
+
     traceback.print_exception(error)
+    if isinstance(error, PackageFailed):
+        click.echo(
+            f"\nThis is a failure of the package {error.package} {error.version}, not of mlopsc and not a"
+            " mistake of yours; nothing was half written. Please report it there.",
+            err=True,
+        )
+        return BUG
     click.echo(
         f"\nThis is a bug of mlopsc {__version__}, not a mistake of yours; nothing was half written."
         " Please report it with the text above and the spec.",

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from mlopsc.cli.unchanged import SPEC_FILE, colored, folder_and_name
 from mlopsc.diagnostics.diagnostic import Diagnostic, locate_all
 from mlopsc.diagnostics.finding import Finding, Rejected
 from mlopsc.frozen import frozen
-from mlopsc.project.conventions import SPEC_FILE
 
 if TYPE_CHECKING:
     from mlopsc.compiler import Compilation
     from mlopsc.project.model import Project
+    from mlopsc.source.files import Files
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -42,29 +42,44 @@ class Place:
 
 def find(spec: str) -> Place:
     """A spec file, or the folder that holds `mlops.yaml`."""
-    if os.path.isdir(spec):  # noqa: PTH112 - pathlib costs more than the whole look
-        return Place(spec, SPEC_FILE)
-    root, name = os.path.split(spec)
-    return Place(root or ".", name)
+    return Place(*folder_and_name(spec))
 
 
-def compile_at(place: Place) -> tuple[Compilation, bytes]:
-    """Compile the spec there; also its bytes, which the lock remembers.
+def spec_above(file: str) -> str:
+    """The nearest folder above `file` that holds a spec; the current one if none does."""
+    folder = os.path.dirname(os.path.realpath(file))  # noqa: PTH120
+    while not os.path.exists(os.path.join(folder, SPEC_FILE)):  # noqa: PTH110, PTH118
+        above = os.path.dirname(folder)  # noqa: PTH120
+        if above == folder:
+            return "."
+        folder = above
+    return folder
+
+
+def path_in(place: Place, file: str) -> str:
+    """The path of `file` as the project at `place` knows it: relative to its folder, with `/`."""
+    relative = os.path.relpath(os.path.realpath(file), os.path.realpath(place.root))
+    return relative.replace(os.sep, "/")
+
+
+def compile_at(place: Place, files: Files | None = None) -> Compilation:
+    """Compile the spec there; `files` is asked for what it names, in the place of the project's folder.
 
     Raises:
         Stopped: it cannot be read, or it is wrong.
     """
     from mlopsc.compiler import Refused, compile_spec
     from mlopsc.source.encoding import decode
-    from mlopsc.workspace.files import read_bytes
+    from mlopsc.source.files import Inputs
+    from mlopsc.workspace.folder import Folder
 
+    inputs = Inputs(files or Folder(place.root))
     try:
-        data = read_bytes(place.root, place.name)
-        source = decode(place.name, data)
+        source = decode(place.name, inputs.read(place.name))
     except Rejected as rejected:
         raise Stopped(locate_all(rejected.findings)) from None
     try:
-        return compile_spec(source), data
+        return compile_spec(source, inputs)
     except Refused as refused:
         raise Stopped(refused.diagnostics) from None
 
@@ -98,7 +113,7 @@ def show(diagnostics: Sequence[Diagnostic], format_: str = "text") -> None:
     from mlopsc.diagnostics import printers
 
     if format_ == "text":
-        color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        color = colored()
         click.echo(printers.text(diagnostics, color=color), err=True, color=color)
         return
     click.echo(printers.PRINTERS[format_](diagnostics), nl=False)

@@ -9,7 +9,8 @@ import click
 from mlopsc.cli.project import Stopped, compile_at, find, show
 
 if TYPE_CHECKING:
-    from mlopsc.source.document import Document
+    from mlopsc.project.model import Project
+    from mlopsc.source.compose import Composition
 
 
 @click.command("promote")
@@ -32,19 +33,16 @@ def command(model: str, version: str, environment: str, spec: str) -> int:
     from mlopsc.workspace.files import read_bytes, write_spec
 
     place = find(spec)
-    document: Document | None = None
+    document: Composition | None = None
     try:
-        compilation, _ = compile_at(place)
+        compilation = compile_at(place)
         document = compilation.document
-        known = [each.name for each in compilation.project.models]
-        if model not in known:
-            raise click.BadParameter(
-                f"there is no model '{model}'; there are: {', '.join(known)}", param_hint="MODEL"
-            )
-        text = read_bytes(place.root, place.name).decode()
+        _check(compilation.project, model, environment)
+        name = document.base.file_of(("environments", environment, "versions", model))
+        text = read_bytes(place.root, name).decode()
         changed = set_version(text, environment, model, version)
-        decode(place.name, changed.encode())
-        write_spec(place.root, place.name, changed)
+        decode(name, changed.encode())
+        write_spec(place.root, name, changed)
     except Rejected as rejected:
         show(locate_all(rejected.findings, document))
         return 1
@@ -54,3 +52,27 @@ def command(model: str, version: str, environment: str, spec: str) -> int:
     same = "already " if changed == text else ""
     click.echo(f"version {version} of {model} {same}runs in {environment}; now run: mlopsc compile")
     return 0
+
+
+def _check(project: Project, model: str, environment: str) -> None:
+    """Refuse names the spec does not have.
+
+    Raises:
+        BadParameter: there is no such environment, or no such model in it.
+    """
+    there = {each.name: [one.name for one in each.models] for each in project.environments}
+    if environment not in there:
+        raise click.BadParameter(
+            f"there is no environment '{environment}'; there are: {', '.join(there)}",
+            param_hint="--env",
+        )
+    known = there[environment]
+    if model in known:
+        return
+    elsewhere = [name for name, models in there.items() if model in models]
+    raise click.BadParameter(
+        f"model '{model}' is in {' and '.join(elsewhere)} only, not in {environment}"
+        if elsewhere
+        else f"there is no model '{model}'; there are: {', '.join(known)}",
+        param_hint="MODEL",
+    )

@@ -23,10 +23,8 @@ def select(
     Raises:
         click.BadParameter: there is no such environment or target.
     """
-    from mlopsc.targets import TARGETS
-
     names = tuple(each.name for each in compilation.project.environments)
-    targets = tuple(each.name for each in TARGETS)
+    targets = tuple(each.name for each in compilation.extended.targets)
     _known(environment, names, "environment", "--env")
     _known(target, targets, "target", "--target")
 

@@ -54,6 +54,14 @@ TEXT_CODES: Final = code_table(
         "Y027": "A merge of something that is not a mapping",
         "Y028": "A number that is not finite",
         "Y029": "A number too long to keep",
+        "Y030": "An include that meets no file",
+        "Y031": "Files that include each other",
+        "Y032": "A name defined in two files",
+        "Y033": "Nothing to fill in",
+        "Y034": "Variables that lead back to themselves",
+        "Y035": "`${…}` that is not of the language",
+        "Y036": "A change to what is not there",
+        "Y037": "An override of what composes the spec",
     }
 )
 """Y: text. What the reader refuses before anything of the language is looked at."""

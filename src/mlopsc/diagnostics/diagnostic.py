@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from mlopsc.diagnostics.finding import Finding, Path, Place, Severity
+from mlopsc.diagnostics.finding import Finding, Note, Path, Place, Severity
 from mlopsc.diagnostics.lines import split_lines
 from mlopsc.frozen import frozen
 
@@ -22,6 +22,9 @@ class Located(Protocol):
 
     def place(self, path: Path, *, on_key: bool = False) -> Place:
         """The place of `path` or of the nearest node above it."""
+
+    def notes(self, path: Path) -> Iterable[Note]:
+        """How the value at `path` came to be: what it overrides, what was filled in."""
 
 
 @frozen
@@ -64,7 +67,15 @@ def locate_all(
     """All `findings` at their places, by file, line, column and code, each said once."""
     locator = _Locator(document, texts)
     diagnostics = dict.fromkeys(locator.diagnostic(finding) for finding in findings)
-    return tuple(sorted(diagnostics, key=_order))
+    return tuple(sorted(diagnostics, key=order))
+
+
+class Refused(Exception):
+    """The spec is wrong; `diagnostics` say all that the first stage to object had to say."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(f"{len(diagnostics)} diagnostics")
+        self.diagnostics = diagnostics
 
 
 def rooted(diagnostics: Iterable[Diagnostic], folder: str) -> tuple[Diagnostic, ...]:
@@ -89,7 +100,8 @@ def rooted(diagnostics: Iterable[Diagnostic], folder: str) -> tuple[Diagnostic, 
     )
 
 
-def _order(diagnostic: Diagnostic) -> tuple[str, int, int, str, str]:
+def order(diagnostic: Diagnostic) -> tuple[str, int, int, str, str]:
+    """What diagnostics are sorted by: file, line, column, code."""
     place = diagnostic.place
     return place.file, place.line, place.column, diagnostic.code, diagnostic.message
 
@@ -109,7 +121,7 @@ class _Locator:
                 note.message,
                 None if note.at is None else self._place(note.at, on_key=note.on_key),
             )
-            for note in finding.notes
+            for note in (*finding.notes, *self._origins(finding.at))
         )
         return Diagnostic(
             finding.code,
@@ -127,6 +139,11 @@ class _Locator:
         if self._document is None:
             raise ValueError(f"the path {at!r} cannot be placed without a document")
         return self._document.place(at, on_key=on_key)
+
+    def _origins(self, at: Path | Place) -> Iterable[Note]:
+        if self._document is None or isinstance(at, Place):
+            return ()
+        return self._document.notes(at)
 
     def _source(self, place: Place) -> str | None:
         if place.file not in self._texts:

@@ -65,3 +65,14 @@ class Rejected(Exception):
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         super().__init__(f"{len(findings)} findings")
         self.findings = findings
+
+
+def sound(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings, none of which is an error.
+
+    Raises:
+        Rejected: one of them is; with all of them.
+    """
+    if any(finding.severity == "error" for finding in findings):
+        raise Rejected(findings)
+    return findings

@@ -33,7 +33,8 @@ _COLORS: Final[Mapping[Severity, str]] = {
 
 def text(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> str:
     """Each diagnostic with its line and a caret, an empty line between two; empty without any."""
-    return "\n".join(_Paint(color).diagnostic(diagnostic) for diagnostic in diagnostics)
+    paint = _Paint(color)
+    return "\n".join(map(paint.diagnostic, diagnostics))
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:

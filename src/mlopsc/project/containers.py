@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlopsc.project import conventions
-from mlopsc.project.model import Environment, Image, ImageRef, Model, Project
+from mlopsc.project.model import Environment, Image, ImageRef, Model, Project, Training
+from mlopsc.project.remembered import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
+
+    from mlopsc.diagnostics.finding import Path
 
 USER = 10001
 """Numeric, so that `runAsNonRoot` can be proven without reading the image; above 10000, so that it
@@ -60,10 +63,14 @@ def is_generated(image: ImageRef) -> bool:
 
 def runs_programs(project: Project, image: Image) -> bool:
     """Whether our programs run in it: jobs of some model do."""
-    return any(
-        used is not None and used.image is not None and used.image.name == image.name
-        for used in (job_image(project, model) for model in project.models)
-    )
+    return image.name in _programs_in(project)
+
+
+@remembered
+def _programs_in(project: Project) -> frozenset[str]:
+    """The names of the images of the spec that jobs of models run in."""
+    used = (job_image(project, model) for model in project.models)
+    return frozenset(one.image.name for one in used if one is not None and one.image is not None)
 
 
 def code_paths(project: Project, image: Image) -> tuple[str, ...]:
@@ -71,31 +78,63 @@ def code_paths(project: Project, image: Image) -> tuple[str, ...]:
 
     A GitLab job has a checkout; a pod has what its image holds.
     """
-    found: dict[str, None] = {}
+    return _outermost(code_causes(project, image))
+
+
+def code_causes(project: Project, image: Image) -> dict[str, list[tuple[Path, ...]]]:
+    """Every path of code that `image` needs, those inside others too; for each who asks, by what."""
+    return _code_by_image(project).get(image.name, {})
+
+
+def alone(askers: Iterable[tuple[Path, ...]]) -> tuple[Path, ...]:
+    """What of the spec is in each asking: a path that two ask for goes with neither of them."""
+    first, *others = askers
+    return tuple(path for path in first if all(path in other for other in others))
+
+
+@remembered
+def _code_by_image(project: Project) -> dict[str, dict[str, list[tuple[Path, ...]]]]:
+    """For each image of the spec that jobs in Kubernetes run in, the paths of their code."""
+    found: dict[str, dict[str, list[tuple[Path, ...]]]] = {}
     for model in _in_kubernetes(project):
         used = job_image(project, model)
-        if used is None or used.image is None or used.image.name != image.name:
-            continue
-        found.update(dict.fromkeys(_code_of(model)))
-    folders = [path for path in found if not path.endswith(".py")]
-    return tuple(
-        path
-        for path in found
-        if not any(path != folder and path.startswith(f"{folder}/") for folder in folders)
-    )
+        if used is not None and used.image is not None:
+            paths = found.setdefault(used.image.name, {})
+            for path, named in _code_of(model):
+                paths.setdefault(path, []).append(named)
+    return found
+
+
+def _outermost(paths: Collection[str]) -> tuple[str, ...]:
+    """The paths that lie in no folder that is itself among them."""
+    folders = {path for path in paths if not path.endswith(".py")}
+    return tuple(path for path in paths if folders.isdisjoint(_above(path)))
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders a path lies in, innermost first."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def build_inputs(project: Project, image: Image) -> tuple[str, ...]:
     """What a build of `image` reads: with the same content, it is the same image."""
+    return tuple(input_causes(project, image))
+
+
+def input_causes(project: Project, image: Image) -> dict[str, tuple[Path, ...]]:
+    """The same, with what of the spec names each, so that it would be another without."""
+    code = code_causes(project, image)
+    outermost = {path: alone(code[path]) for path in _outermost(code)}
     if image.dockerfile is not None:
-        return (image.dockerfile, *code_paths(project, image))
-    folder = conventions.dockerfile(image.name).rpartition("/")[0]
-    parts = [folder]
+        return {image.dockerfile: (image.at("dockerfile"),), **outermost}
+    found: dict[str, tuple[Path, ...]] = {conventions.dockerfile(image.name).rpartition("/")[0]: ()}
     if image.requirements is not None:
-        parts.append(image.requirements)
+        found[image.requirements] = (image.at("requirements"),)
     if runs_programs(project, image):
-        parts.append(conventions.PROGRAM_REQUIREMENTS)
-    return (*parts, *code_paths(project, image))
+        found[conventions.PROGRAM_REQUIREMENTS] = ()
+    return {**found, **outermost}
 
 
 def _in_kubernetes(project: Project) -> Iterator[Model]:
@@ -104,16 +143,28 @@ def _in_kubernetes(project: Project) -> Iterator[Model]:
             yield model
 
 
-def _code_of(model: Model) -> Iterator[str]:
+def _code_of(model: Model) -> Iterator[tuple[str, tuple[Path, ...]]]:
     if model.training is not None:
-        yield conventions.PARAMETERS
-        for pattern in model.training.paths:
+        yield conventions.PARAMETERS, ()
+        for pattern, named in path_causes(model.training).items():
             folder = _before_wildcard(pattern)
             if folder:
-                yield folder
+                yield folder, named
     for view in model.on_demand_views:
         package, dot, _ = view.module.partition(".")
-        yield package if dot else f"{package}.py"
+        yield package if dot else f"{package}.py", (view.at("python"),)
+
+
+def path_causes(training: Training) -> dict[str, tuple[Path, ...]]:
+    """The patterns of `training.paths`; where there are none, they follow from the command."""
+    return {
+        pattern: (
+            (training.at("paths"), training.at("command"))
+            if pattern.removesuffix("**/*") in training.command
+            else (training.at("paths"),)
+        )
+        for pattern in training.paths
+    }
 
 
 def _before_wildcard(pattern: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from mlopsc.diagnostics.paths import as_written
+
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
 
@@ -68,7 +70,7 @@ PIPELINE_ONLY: Final = frozenset({"cooldown.py", "schedules.py", "validate.py"})
 
 def spec_text(path: Path) -> str:
     """A spec path as a person writes it: `models.delay.features[0]`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in as_written(path)]
     return "".join(parts).removeprefix(".")
 
 
@@ -251,10 +253,11 @@ def decision(name: str) -> Path:
 
 def environment_of(path: str, names: tuple[str, ...]) -> str | None:
     """The environment a generated file belongs to; None: all of them share it."""
-    parts = path.split("/")
+    parts = [*path.split("/"), "", ""]  # a file of the user's own may stand anywhere
     if parts[0] == "k8s" or parts[:2] in (["monitoring", "prometheus"], ["monitoring", "grafana"]):
-        folder = parts[1 if parts[0] == "k8s" else 2]
-        return folder if folder in names else None
-    if parts[:2] == ["monitoring", "alertmanager"]:
-        return parts[2].removesuffix(".yml")
-    return None
+        name = parts[1 if parts[0] == "k8s" else 2]
+    elif parts[:2] == ["monitoring", "alertmanager"]:
+        name = parts[2].removesuffix(".yml")
+    else:
+        return None
+    return name if name in names else None

@@ -124,7 +124,7 @@ def _ruled(rules: Iterable[RuleSet], own: set[Path]) -> Iterator[Query]:
     for each in rules:
         for recording in each.recordings:
             if recording.origins[0] not in own:
-                yield Query(recording.expr, recording.record, recording.origins[0], own=False)
+                yield Query(recording.expr, recording.record, recording.because[0], own=False)
         for alert in each.alerts:
             yield Query(alert.expr, f"alert {alert.kind}", alert.origins[0], own=False)
 

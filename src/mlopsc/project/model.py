@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from mlopsc.diagnostics.paths import as_written
 from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
+    from mlopsc.artifacts.draft import Body
     from mlopsc.diagnostics.finding import Path
 
 Seconds: TypeAlias = int
 Share: TypeAlias = float
 Scalar: TypeAlias = bool | int | float | str
+Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
+"""What a user wrote in another tool's language."""
 Severity = Literal["critical", "warning", "info"]
 ColumnType = Literal["int32", "int64", "float32", "float64", "string", "bool", "timestamp"]
 Task = Literal["classification", "regression", "ranking", "forecasting", "custom"]
@@ -172,7 +176,7 @@ class Column(Node):
     @property
     def typed_at(self) -> Path:
         """Where its type is said; a column that a model writes has none, and follows from a name."""
-        described = self.origin[0] in ("sources", "features")
+        described = as_written(self.origin)[0] in ("sources", "features")
         return self.at("type") if described else self.origin
 
 
@@ -412,6 +416,13 @@ class Slo(Node):
     latency: tuple[Share, float] | None
     window: Seconds
 
+    @property
+    def latency_at(self) -> Path:
+        """Where the latency is written: below the name of its quantile, such as `p95`."""
+        if self.latency is None:
+            return self.at("latency")
+        return self.at("latency", f"p{round(self.latency[0] * 100, 10):.10g}")
+
 
 @frozen
 class RuntimeMetrics(Node):
@@ -601,11 +612,74 @@ class Alerts(Node):
 
 @frozen
 class Ci(Node):
-    """How GitLab runs it."""
+    """How GitLab runs it; `jobs` and `include` are the user's own, in GitLab's words."""
 
     file: str
     tags: dict[str, tuple[str, ...]]  # default, gpu
     trigger: SecretRef | None
+    jobs: dict[str, dict[str, Body]]
+    include: tuple[str | dict[str, Body], ...]
+
+
+@frozen
+class Operation(Node):
+    """One step of a JSON Patch (RFC 6902); `source` is its `from`."""
+
+    op: Literal["add", "remove", "replace", "move", "copy", "test"]
+    path: str  # a JSON Pointer, as are those of `source`
+    source: str | None
+    value: Data
+
+
+@frozen
+class Replacement(Node):
+    """A piece of a generated text and what stands in its place."""
+
+    find: str
+    text: str
+
+
+@frozen
+class Patch(Node):
+    """A change to every generated file whose path fits `artifact`, in one of three ways.
+
+    `merge` is a JSON Merge Patch (RFC 7396); None with `operations` or `replacements`. `expect` is the
+    part of a file that has to be there before: an empty one asks nothing.
+    """
+
+    artifact: str  # with `*` and `?` within a folder, `**` through folders
+    expect: dict[str, Data]
+    merge: dict[str, Data] | None
+    operations: tuple[Operation, ...]
+    replacements: tuple[Replacement, ...]
+
+
+@frozen
+class Creation(Node):
+    """A file of the user's own, kept with the generated ones: the file `source`, or `text`."""
+
+    path: str
+    source: str | None
+    text: str | None
+
+
+@frozen
+class Extension(Node):
+    """A target of an installed package that the project asks for, and what it is told."""
+
+    name: str
+    package: str
+    version: str
+    settings: dict[str, Data]
+
+
+@frozen
+class OwnTemplate(Node):
+    """A template of the project's own: the file that takes the place of ours, and ours as it was then."""
+
+    name: str
+    file: str
+    base: str
 
 
 @frozen
@@ -632,6 +706,14 @@ class Environment(Node):
     views: tuple[View, ...]
     models: tuple[Model, ...]
     alerts: Alerts
+    patches: tuple[Patch | Creation, ...] = ()  # those to files of this environment count
+    namespace_written: bool = True
+
+    @property
+    def namespace_paths(self) -> tuple[Path, ...]:
+        """The spec paths behind the namespace: its own key, and the project's name without it."""
+        own = self.at("namespace")
+        return (own,) if self.namespace_written else (own, ("project",))
 
     def version(self, model: Model) -> str:
         """The version of `model` that runs here: its line in the spec, or the alias `champion`."""
@@ -665,6 +747,22 @@ class Project(Node):
     models: tuple[Model, ...]
     alerts: Alerts
     ci: Ci
+    patches: tuple[
+        Patch | Creation, ...
+    ] = ()  # in written order, which is the order they are applied in
+    extensions: tuple[Extension, ...] = ()
+    templates: tuple[OwnTemplate, ...] = ()
+
+    def extension(self, name: str) -> Extension:
+        """What the project says of the installed target `name`.
+
+        Raises:
+            KeyError: it asks for no such target.
+        """
+        for extension in self.extensions:
+            if extension.name == name:
+                return extension
+        raise KeyError(name)
 
     @property
     def production(self) -> Environment:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from mlopsc.diagnostics.codes import TEXT_CODES
+from mlopsc.extending import codes as extensions
+from mlopsc.patching import codes as patches
 from mlopsc.project.resolve import codes as names
 from mlopsc.rules import RULES
 from mlopsc.spec import codes as shapes
@@ -12,7 +14,7 @@ from mlopsc.workspace import codes as files
 
 
 def _titles() -> dict[str, str]:
-    """Code → title, in the order of the way through: text, shape, names, rules, files.
+    """Code → title, in the order of the way through: text, shape, names, rules, patches, files.
 
     Raises:
         ValueError: two rooms, or two rules, use one code.
@@ -22,6 +24,8 @@ def _titles() -> dict[str, str]:
         *((code, _first_sentence(meaning)) for code, meaning in shapes.MEANINGS.items()),
         *names.TITLES.items(),
         *((rule.code, rule.title.removesuffix(".")) for rule in RULES),
+        *patches.TITLES.items(),
+        *extensions.TITLES.items(),
         *files.TITLES.items(),
     ]
     titles = dict(pairs)

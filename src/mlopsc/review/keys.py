@@ -27,6 +27,11 @@ class Key:
     below: tuple[str, ...]
 
 
+def chapters() -> tuple[str, ...]:
+    """The keys of the top level, in the language's order."""
+    return tuple(_schema()["properties"])
+
+
 def key(path: Path) -> Key | None:
     """What the language says of the key at `path`; `*` stands for any name."""
     nodes = [_schema()]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.trace import causes_of
 from mlopsc.diagnostics.lines import split_lines
+from mlopsc.diagnostics.paths import as_written
 from mlopsc.project.conventions import DECISION
 from mlopsc.review.keys import key
-from mlopsc.targets import TARGETS
+from mlopsc.targets import TARGETS, Target
+
+PATCHES: Final = "patches"
 
 if TYPE_CHECKING:
     from mlopsc.compiler import Compilation
@@ -33,13 +36,18 @@ def explain(compilation: Compilation, path: str, line: int) -> str | None:
 def _reason(compilation: Compilation, origin: Path) -> list[str]:
     if origin[:1] == (DECISION,):
         name = str(origin[1])
-        return [f"our choice, {name}:", f"  {reason_of(name)}", ""]
+        return [f"our choice, {name}:", f"  {reason_of(name, compilation.extended.targets)}", ""]
     document = compilation.document
     origin = _written_above(compilation, origin)
     if document.has(origin):
         place = document.place(origin, on_key=isinstance(origin[-1], str) if origin else False)
         text = split_lines(document.texts[place.file])[place.line - 1]
-        return [f"from {place.file}:{place.line}:{place.column}", f"  {place.line:>4} | {text}", ""]
+        how = "patched at" if as_written(origin)[:1] == (PATCHES,) else "from"
+        return [
+            f"{how} {place.file}:{place.line}:{place.column}",
+            f"  {place.line:>4} | {text}",
+            "",
+        ]
     return _default(compilation, origin)
 
 
@@ -68,13 +76,13 @@ def _default(compilation: Compilation, origin: Path) -> list[str]:
     return told
 
 
-def reason_of(decision: str) -> str:
-    """Why we chose so.
+def reason_of(decision: str, targets: tuple[Target, ...] = TARGETS) -> str:
+    """Why one of `targets` chose so.
 
     Raises:
         KeyError: no target explains it; a test sees to it that none is missing.
     """
-    for target in TARGETS:
+    for target in targets:
         if decision in target.DECISIONS:
             return target.DECISIONS[decision]
     raise KeyError(decision)

@@ -11,6 +11,7 @@ from mlopsc.rules import (
     models,
     monitoring,
     operations,
+    pipelines,
     queries,
     rungs,
     serving,
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Finding
     from mlopsc.project.model import Project
 
-FAMILIES = (data, models, serving, monitoring, operations, cluster, batches, queries, rungs)
+FAMILIES = (
+    data,
+    models,
+    serving,
+    monitoring,
+    operations,
+    pipelines,
+    cluster,
+    batches,
+    queries,
+    rungs,
+)
 
 RULES: tuple[Rule, ...] = tuple(
     item for family in FAMILIES for item in vars(family).values() if isinstance(item, Rule)

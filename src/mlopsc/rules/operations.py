@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlopsc.diagnostics.finding import Note
@@ -118,7 +119,9 @@ def secrets_are_not_written_down(project: Project) -> Iterator[Hit]:
             yield (
                 f"the value of `{path[-1]}` looks like a secret",
                 path,
-                "define it in `secrets`, and write `{secret: NAME}` here"
+                "keep it in GitLab as a masked variable, which every job finds in its environment"
+                if path[0] == "ci"
+                else "define it in `secrets`, and write `{secret: NAME}` here"
                 if path[-2:-1] == ("env",)
                 else "hand it over by `env: {NAME: {secret: NAME}}`; make a new one, if this one was committed",
             )
@@ -133,6 +136,11 @@ def _literals(project: Project) -> Iterator[tuple[Path, str | None, str]]:
             yield source.at(source.kind), None, source.location
         if source.build:
             yield source.build.at("command"), None, source.build.command
+    for job, body in project.ci.jobs.items():
+        variables = body.get("variables")
+        for name, value in variables.items() if isinstance(variables, Mapping) else ():
+            if isinstance(value, str) and "$" not in value:  # with one it refers to a variable
+                yield project.ci.at("jobs", job, "variables", name), name, value
     feast = project.services.feast
     addresses = {
         ("services", key, "url"): getattr(project.services, key)

@@ -311,6 +311,10 @@ def _open_bracket(broken: _Broken) -> Finding:
     )
 
 
+_TO_ITS_END: Final = re.compile(r"(?:\$\{[^{}]*\}?|[^\s,\[\]{}\"'])+")
+_FILLED_IN: Final = re.compile(r"[^\s,\[\]{}\"']*\$\Z")
+
+
 def _in_brackets(broken: _Broken, bracket: str, closing: str) -> Finding:
     if broken.character in "]}":
         return broken.finding(
@@ -326,6 +330,16 @@ def _in_brackets(broken: _Broken, bracket: str, closing: str) -> Finding:
             "a second colon in one item",
             broken.here(),
             "quote the text that holds the colon",
+        )
+    if broken.character == "{" and broken.before.endswith("$"):
+        found = _FILLED_IN.search(broken.before)
+        start = found.start() if found else broken.column - 1
+        word = _TO_ITS_END.match(broken.text, start)
+        return broken.finding(
+            "Y015",
+            "text with `${` needs quotes between brackets",
+            broken.place(broken.line, start, len(word[0]) if word else 1),
+            f'write "{word[0]}"' if word else _QUOTE_IT,
         )
     return broken.finding(
         "Y015",

@@ -52,14 +52,7 @@ def _word(role: str, *works: str) -> NotBuilt:
     return NotBuilt(("platform", role), f"what works now is {words}", frozenset(works))
 
 
-_EVERYWHERE = "leave it out: what is named is there in every environment"
-_ONE_VALUE = "write the value out, the same for every environment"
-
 NOT_BUILT: Final = (
-    NotBuilt(("include",), "write everything in one file"),
-    NotBuilt(("variables",), "write the values out where they are used"),
-    NotBuilt(("defaults",), "write the keys into each item"),
-    NotBuilt(("patches",), "keep your own files beside the generated ones: they are left alone"),
     NotBuilt(("endpoints",), "each model with `serving` has an address of its own"),
     # --- platform
     _word("tracking", "mlflow"),
@@ -85,16 +78,6 @@ NOT_BUILT: Final = (
     ),
     # --- environments
     NotBuilt(("environments", "*", "clusters"), "leave it out: the CI job applies to one cluster"),
-    NotBuilt(("environments", "*", "variables"), _ONE_VALUE),
-    NotBuilt(("environments", "*", "overrides"), _ONE_VALUE),
-    # --- items of some environments only
-    NotBuilt(("secrets", "*", "only"), _EVERYWHERE),
-    NotBuilt(("images", "*", "only"), _EVERYWHERE),
-    NotBuilt(("sources", "*", "only"), _EVERYWHERE),
-    NotBuilt(("features", "*", "only"), _EVERYWHERE),
-    NotBuilt(("models", "*", "only"), _EVERYWHERE),
-    NotBuilt(("alerts", "channels", "*", "only"), _EVERYWHERE),
-    NotBuilt(("alerts", "rules", "*", "only"), _EVERYWHERE),
     # --- sources
     NotBuilt(("sources", "*", "retention"), "leave it out, and clean the table up yourself"),
     NotBuilt(("sources", "*", "kafka", "partitions"), "leave it out, and make the topic yourself"),
@@ -136,10 +119,6 @@ NOT_BUILT: Final = (
         ("models", "*", "serving", "log"),
         "write the log in your own service, and name its table in `monitoring.current`",
     ),
-    # --- ci
-    NotBuilt(
-        ("ci", "jobs"), "write them into a pipeline of your own that starts the generated one"
-    ),
 )
 """Every key that is known and refused. What is not in it is in `BUILT`: a test holds both to the
 schema, so that a new key has to be put into one of them."""
@@ -153,6 +132,9 @@ BUILT: Final[tuple[Pattern, ...]] = (
     ("registry",),
     ("storage",),
     ("timezone",),
+    ("include",),
+    ("variables",),
+    ("defaults",),
     *(
         ("platform", role)
         for role in (
@@ -191,7 +173,27 @@ BUILT: Final[tuple[Pattern, ...]] = (
     ("secrets", "*", "key"),
     *(
         ("environments", "*", key)
-        for key in ("namespace", "deploy", "approvers", "url", "versions")
+        for key in (
+            "namespace",
+            "deploy",
+            "approvers",
+            "url",
+            "variables",
+            "versions",
+            "overrides",
+        )
+    ),
+    *(
+        (*items, "*", "only")
+        for items in (
+            ("secrets",),
+            ("images",),
+            ("sources",),
+            ("features",),
+            ("models",),
+            ("alerts", "channels"),
+            ("alerts", "rules"),
+        )
     ),
     *(("images", "*", key) for key in ("python", "requirements", "packages", "dockerfile")),
     *(
@@ -356,5 +358,12 @@ BUILT: Final[tuple[Pattern, ...]] = (
     ("ci", "tags"),
     ("ci", "trigger", "secret"),
     ("ci", "file"),
+    ("ci", "jobs"),
+    ("ci", "include"),
+    *(("targets", "*", key) for key in ("package", "version", "settings")),
+    *(("templates", "*", key) for key in ("file", "base")),
+    *(("patches", "*", key) for key in ("artifact", "merge", "expect", "create", "from", "text")),
+    *(("patches", "*", "json", "*", key) for key in ("op", "path", "from", "value")),
+    *(("patches", "*", "replace", "*", key) for key in ("find", "with")),
 )
 """Every key that is compiled, down to the innermost one the schema names."""

@@ -1,12 +1,20 @@
 """`ci`: how the pipelines fit into what is there."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from mlopsc.spec.chapter import Chapter
 from mlopsc.spec.secrets import SecretRef
-from mlopsc.spec.words import Maybe, ProjectPath, Several, Text
+from mlopsc.spec.words import Maybe, Phrase, ProjectPath, Several, Text
+
+Include: TypeAlias = Annotated[
+    Text | dict[Text, Any],
+    Phrase(
+        "a path or an address, or a mapping with `local`, `project`, `template`, `component` or `remote`"
+    ),
+]
+"""One entry of GitLab's `include`: docs.gitlab.com/ci/yaml/#include."""
 
 
 class Ci(Chapter):
@@ -28,8 +36,14 @@ class Ci(Chapter):
         description="The pipeline's file; another path where the repository has its own.",
         examples=[".gitlab/mlops.yml"],
     )
-    jobs: dict[str, dict[str, Any]] = Field(
+    jobs: dict[Text, dict[Text, Any]] = Field(
         default={},
-        description="Jobs of your own in GitLab's words, added as they are.",
+        description="Jobs of your own in GitLab's words, added as they are. A stage that is not ours comes"
+        " before the data checks.",
         examples=[{"unit_tests": {"stage": "test", "script": ["pytest -q"]}}],
+    )
+    include: Several[Include] = Field(
+        default=(),
+        description="Pipeline files of your own or of others, in the words of GitLab's `include`.",
+        examples=[[{"local": "ci/unit-tests.yml"}]],
     )

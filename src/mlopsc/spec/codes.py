@@ -14,6 +14,7 @@ WRONG_GROUP: Final = "S007"
 MISPLACED_KEY: Final = "S008"
 WRONG_VERSION: Final = "S009"
 NOT_BUILT: Final = "S010"
+DIFFERS: Final = "S011"
 
 MEANINGS: Final[dict[str, str]] = {
     UNKNOWN_KEY: "The language has no such key here.",
@@ -30,4 +31,5 @@ MEANINGS: Final[dict[str, str]] = {
     " that this compiler does not read.",
     NOT_BUILT: "A part of the language that this release does not compile yet. It is refused so"
     " that nothing is silently left out.",
+    DIFFERS: "A value differs between environments, and files that all of them share are made from it.",
 }

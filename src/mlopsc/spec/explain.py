@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -41,6 +42,8 @@ _ITEMS: Final = {
     "channels": "channel",
     "rules": "rule",
     "columns": "column",
+    "targets": "target",
+    "templates": "template",
 }
 """What an item of a map is called, by the map's key."""
 
@@ -425,7 +428,11 @@ def _advice(owner: Path, key: str, known: Mapping[str, Shape]) -> tuple[str | No
         meant = closest(key, known)
     if meant is not None:
         return f"did you mean '{meant}'?", meant
-    near = get_close_matches(key, dict.fromkeys(_nearby(owner, known)), n=1, cutoff=_VERY_CLOSE)
+    near: list[str] = []
+    if key not in _all_keys(
+        ROOT
+    ):  # a key of the language is not another one misspelt: `target`, `targets`
+        near = get_close_matches(key, dict.fromkeys(_nearby(owner, known)), n=1, cutoff=_VERY_CLOSE)
     spots = (_elsewhere(owner, word, known) for word in (*foreign, *near))
     advice = elsewhere or next((spot for spot in spots if spot is not None), None)
     if advice is not None:
@@ -455,6 +462,13 @@ def _nearby(owner: Path, known: Mapping[str, Shape]) -> Iterator[str]:
     for length in range(len(owner)):
         shape = _shape_at(owner[:length])
         yield from shape.keys if shape is not None else ()
+
+
+@cache
+def _all_keys(shape: Shape) -> frozenset[str]:
+    """Every key that is written somewhere below."""
+    parts = [*shape.keys.values(), *shape.options, *([shape.item] if shape.item else [])]
+    return frozenset(shape.keys).union(*map(_all_keys, parts))
 
 
 def _paths(keys: Mapping[str, Shape], depth: int) -> Iterator[tuple[str, ...]]:

@@ -150,6 +150,7 @@ class Misplaced:
 
 _SERVING: Final = ("models", "*", "serving")
 _MONITORING: Final = ("models", "*", "monitoring")
+_OPERATION: Final = ("patches", "*", "json", "*")
 _TUNING: Final = ("models", "*", "training", "tuning")
 
 ONE_OF: Final = (
@@ -162,6 +163,18 @@ ONE_OF: Final = (
     OneOf(_TUNING, ("maximize", "minimize"), "what a good trial is"),
     OneOf((*_TUNING, "search", "*"), ("min", "one_of"), "which values to try"),
     OneOf(("patches", "*"), ("artifact", "create"), "which file it is about"),
+    OneOf(
+        ("patches", "*"),
+        ("merge", "json", "replace"),
+        "what changes",
+        unless=("create", "from", "text"),
+    ),
+    OneOf(
+        ("patches", "*"),
+        ("from", "text"),
+        "what the file holds",
+        unless=("artifact", "merge", "json", "replace"),
+    ),
 )
 
 _LIMITS: Final = "what the bound is"
@@ -193,8 +206,18 @@ BESIDE: Final = (
     Beside((*_TUNING, "search", "*"), "one_of", refuses=("max", "step", "scale")),
     Beside(("alerts", "channels", "*", "email"), "username", needs=("password",)),
     Beside(("alerts", "channels", "*", "email"), "password", needs=("username",)),
-    Beside(("patches", "*"), "artifact", needs=("merge",), refuses=("from",)),
-    Beside(("patches", "*"), "create", needs=("from",), refuses=("merge",)),
+    Beside(("patches", "*"), "artifact", refuses=("from", "text")),
+    Beside(("patches", "*"), "create", refuses=("merge", "json", "replace", "expect")),
+    Beside(("patches", "*"), "replace", refuses=("expect",)),
+    *(
+        Beside(_OPERATION, "op", value=op, needs=("value",), refuses=("from",))
+        for op in ("add", "replace", "test")
+    ),
+    *(
+        Beside(_OPERATION, "op", value=op, needs=("from",), refuses=("value",))
+        for op in ("move", "copy")
+    ),
+    Beside(_OPERATION, "op", value="remove", refuses=("value", "from")),
 )
 
 _COMPUTED: Final = "the column of a function has a type and a description"

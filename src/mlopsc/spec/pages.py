@@ -42,6 +42,8 @@ PAGES: Final[dict[Pattern, str]] = {
     ("endpoints", "*"): "endpoints.md",
     ("alerts",): "alerts.md",
     ("ci",): "ci.md",
+    ("targets", "*"): "targets.md",
+    ("templates", "*"): "templates.md",
     ("patches", "*"): "patches.md",
 }
 """The page of a chapter; what has no page of its own is explained on its owner's."""

@@ -11,18 +11,24 @@ from mlopsc.spec.built import NOT_BUILT
 from mlopsc.spec.groups import BESIDE, MISPLACED, ONE_OF, SOME_OF
 from mlopsc.spec.patterns import grow, walk
 from mlopsc.spec.verdict import Verdict
-from mlopsc.spec.vocabulary import INTERPOLATION
+from mlopsc.spec.versions import API_VERSION, OLDER_VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from mlopsc.diagnostics.finding import Path
     from mlopsc.source.document import Data, Document
     from mlopsc.spec.root import Spec
 
-API_VERSION: Final = "mlopsc/v1"
 FREE_KEY: Final = "x-"
 """Keys that begin so are the user's own, at every level."""
+
+_NONE: Final[dict[str, Any]] = {}
+_ALL: Final[dict[str, Any]] = {}
+_FOREIGN: Final[dict[str, Any]] = {
+    "patches": {"merge": _ALL, "expect": _ALL, "json": {"value": _ALL}},
+}
+"""Where a generated file's own keys stand: `_ALL` below there. Lists have no step of their own."""
 
 _NOTHING_SAYS: Final = "nothing says"
 _REFUSED: Final = grow(NOT_BUILT)
@@ -40,7 +46,7 @@ def parse_spec(document: Document) -> Spec:
     if not isinstance(written, dict) or "apiVersion" in written:
         _check_version(written)
     verdict = _validate(written, document)
-    refused = [*walk(_REFUSED, written), *_interpolations(written)]
+    refused = [*walk(_REFUSED, written)]
     groups = [f for f in walk(_GROUPS, written) if not _follows(f, verdict.meant)]
     findings = _thinned(refused, list(verdict.findings), groups)
     if findings:
@@ -50,12 +56,23 @@ def parse_spec(document: Document) -> Spec:
     return verdict.spec
 
 
-def without_free_keys(data: Data) -> Data:
-    """The same data without the keys that are the user's own."""
+def without_free_keys(data: Data, foreign: dict[str, Any] = _FOREIGN) -> Data:
+    """The same data without the keys that are the user's own.
+
+    Args:
+        data: a spec, or a part of it.
+        foreign: what of it is another tool's language: there a key that begins so is that tool's.
+    """
+    if foreign is _ALL:
+        return data
     if isinstance(data, dict):
-        return {k: without_free_keys(v) for k, v in data.items() if not k.startswith(FREE_KEY)}
+        return {
+            key: without_free_keys(value, foreign.get(key, _NONE))
+            for key, value in data.items()
+            if not key.startswith(FREE_KEY)
+        }
     if isinstance(data, list):
-        return [without_free_keys(item) for item in data]
+        return [without_free_keys(item, foreign) for item in data]
     return data
 
 
@@ -69,27 +86,10 @@ def _check_version(written: Data) -> None:
         at: Path = ("apiVersion",)
     else:
         message, at = "a spec is a mapping: keys with values", ()
-    raise Rejected(
-        (Finding(codes.WRONG_VERSION, message, at, f"write `apiVersion: {API_VERSION}`"),)
-    )
-
-
-def _interpolations(data: Data, at: Path = ()) -> Iterator[Finding]:
-    """S010 for each text with `${…}`: the one form of interpolation, which nobody fills in yet."""
-    if isinstance(data, str):
-        if INTERPOLATION in data:
-            yield Finding(
-                codes.NOT_BUILT,
-                "`${…}` is not built yet",
-                at,
-                help="write the value out; in a shell command, write `$NAME` for a variable",
-            )
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield from _interpolations(value, (*at, key))
-    elif isinstance(data, list):
-        for position, item in enumerate(data):
-            yield from _interpolations(item, (*at, position))
+    help_ = f"write `apiVersion: {API_VERSION}`"
+    if version in OLDER_VERSIONS:
+        help_ = "run: mlopsc upgrade; it shows what changes before it writes anything"
+    raise Rejected((Finding(codes.WRONG_VERSION, message, at, help_),))
 
 
 # --- validation --------------------------------------------------------------------------------
@@ -135,10 +135,9 @@ def _thinned(
     word of the language first; all that is missing at one node is said in one breath.
     """
     closed = {finding.at for finding in refused if finding.on_key}
-    texts = [f for f in refused if not f.on_key and INTERPOLATION in f.message]
-    words = [f for f in refused if not f.on_key and INTERPOLATION not in f.message]
+    words = [f for f in refused if not f.on_key]
     kept: dict[Path, Finding] = {}
-    for finding in (*(f for f in refused if f.on_key), *texts, *shape, *words, *groups):
+    for finding in (*(f for f in refused if f.on_key), *shape, *words, *groups):
         at = cast("Path", finding.at)
         itself = finding.code == codes.NOT_BUILT and finding.on_key
         if any(at[:length] in closed for length in range(len(at) + (not itself))):

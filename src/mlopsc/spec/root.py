@@ -9,6 +9,7 @@ from mlopsc.spec.chapter import Chapter
 from mlopsc.spec.ci import Ci
 from mlopsc.spec.endpoints import Endpoint
 from mlopsc.spec.environments import Environment
+from mlopsc.spec.extensions import OwnTemplate, Target
 from mlopsc.spec.features import View
 from mlopsc.spec.images import Image
 from mlopsc.spec.models import Model
@@ -18,15 +19,16 @@ from mlopsc.spec.secrets import Secret
 from mlopsc.spec.services import Services
 from mlopsc.spec.sources import Source
 from mlopsc.spec.words import (
-    Files,
     GitLabPath,
     Maybe,
     Name,
+    ProjectPath,
     Registry,
     Repository,
     Scalar,
     Several,
     Storage,
+    TemplateName,
     Text,
     TimeZone,
 )
@@ -70,14 +72,15 @@ class Spec(Chapter):
     timezone: TimeZone = Field(
         default="UTC", description="The time zone of every schedule.", examples=["Europe/Berlin"]
     )
-    include: Several[Files] = Field(
+    include: Several[ProjectPath] = Field(
         default=(),
-        description="More files in the same language, with `*`.",
+        description="More files in the same language: `*` and `?` stay within a folder, `**` goes through"
+        " folders.",
         examples=[["models/*.yaml"]],
     )
     variables: dict[Name, Scalar] = Field(
         default={},
-        description="Values for `${var.NAME}`.",
+        description="Values for `${var.NAME}`, which any text may hold.",
         examples=[{"bucket": "gs://acme-staging"}],
     )
     defaults: dict[
@@ -155,6 +158,23 @@ class Spec(Chapter):
         validate_default=True,
         description="How the pipelines fit into what is there.",
         examples=[{"tags": {"default": ["docker"]}}],
+    )
+    targets: dict[Name, Target] = Field(
+        default={},
+        description="Targets of installed packages, by the name they go by there.",
+        examples=[{"catalog": {"package": "mlopsc-catalog", "version": "1.2.0"}}],
+    )
+    templates: dict[TemplateName, OwnTemplate] = Field(
+        default={},
+        description="Templates of your own in place of ours, by the name of ours.",
+        examples=[
+            {
+                "docker/job.Dockerfile.j2": {
+                    "file": "templates/job.Dockerfile.j2",
+                    "base": "templates/base/job.Dockerfile.j2",
+                }
+            }
+        ],
     )
     patches: Several[Patch] = Field(
         default=(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mlopsc.spec.groups import BESIDE, MISPLACED, ONE_OF, SOME_OF, Beside, OneOf, SomeOf
 from mlopsc.spec.parse import FREE_KEY
 from mlopsc.spec.root import Spec
+from mlopsc.spec.schema_layers import allow_filled, allow_parts
 
 if TYPE_CHECKING:
     from mlopsc.spec.patterns import Pattern
@@ -17,7 +19,9 @@ Node: TypeAlias = dict[str, Any]
 
 ID: Final = "https://mlopsc.dev/schemas/mlops-v1.json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_WIDTH: Final = 110
 _FREE: Final = f"^{FREE_KEY}"
+_DEFINITION: Final = re.compile(r"#/\$defs/([^/]+)")
 
 
 def json_schema() -> Node:
@@ -28,12 +32,15 @@ def json_schema() -> Node:
     _describe(schema, definitions)
     _one_form_of_maps(schema)
     _narrow(schema)
-    for row in (*ONE_OF, *SOME_OF, *BESIDE):
+    rows: tuple[OneOf | SomeOf | Beside, ...] = (*ONE_OF, *SOME_OF, *BESIDE)
+    for row in rows:
         holder = _at(schema, row.path)
         rule = _rule(row)
         if rule not in holder.setdefault("allOf", []):
             holder["allOf"].append(rule)
     _finish(schema)
+    allow_filled(schema)
+    allow_parts(schema)
     used = _references(schema)
     return {
         "$schema": DIALECT,
@@ -46,7 +53,23 @@ def json_schema() -> Node:
 
 def text() -> str:
     """The schema as it stands in `schemas/mlops-v1.json`."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    return _written(json_schema(), "") + "\n"
+
+
+def _written(node: Any, indent: str) -> str:
+    """JSON in which what fits on a line stands on one."""
+    flat = json.dumps(node, ensure_ascii=False)
+    if not isinstance(node, (dict, list)) or len(indent) + len(flat) <= _WIDTH:
+        return flat
+    inner = indent + "  "
+    if isinstance(node, list):
+        lines = [_written(item, inner) for item in node]
+        return f"[\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}]"
+    lines = [
+        f"{json.dumps(key, ensure_ascii=False)}: {_written(value, inner)}"
+        for key, value in node.items()
+    ]
+    return f"{{\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}}}"
 
 
 def entries(node: Node, schema: Node) -> list[Node]:
@@ -77,7 +100,10 @@ def _below(node: Node, step: str, schema: Node) -> Node:
 
 def _followed(node: Node, schema: Node) -> Node:
     while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        found: Any = schema
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            found = found[int(step)] if isinstance(found, list) else found[step]
+        node = found
     return node
 
 
@@ -221,7 +247,8 @@ def _references(schema: Node) -> set[str]:
         if isinstance(node, list):
             waiting += node
         elif isinstance(node, dict):
-            name = str(node.get("$ref", "")).rsplit("/", 1)[-1]
+            found = _DEFINITION.match(str(node.get("$ref", "")))
+            name = found[1] if found else ""
             if name and name not in used:
                 used.add(name)
                 waiting.append(schema["$defs"][name])

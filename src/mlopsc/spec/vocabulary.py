@@ -113,6 +113,9 @@ _IN_PATH = r"[^/\\:\x00-\x1f\x7f]"
 _NOT_DOT = r"[^./\\:\x00-\x1f\x7f]"
 _SEGMENT = rf"(?:{_NOT_DOT}{_IN_PATH}*|\.{_NOT_DOT}{_IN_PATH}*|\.\.{_IN_PATH}+)"
 PROJECT_PATH: Final = rf"^{_SEGMENT}(?:/{_SEGMENT})*/?$"
+POINTER: Final = r"^(?:/(?:[^~/]|~[01])*)+$"
+"""A JSON Pointer (RFC 6901) to something inside a document."""
+FILE_TEXT: Final = r"^[^\x00]*$"
 FILES: Final = (
     rf"^(?:[a-z][a-z0-9+.-]*://[^\s\x00-\x1f]+|\$\{{[^\s\x00-\x1f]+|{_SEGMENT}(?:/{_SEGMENT})*/?)$"
 )
@@ -152,5 +155,8 @@ MAIL_ADDRESSES: Final = (
     r"^[^@\s,<>\x00-\x1f]+@[A-Za-z0-9.-]+(?:, ?[^@\s,<>\x00-\x1f]+@[A-Za-z0-9.-]+)*$"
 )
 EXPECTATION: Final = r"^expect_[a-z0-9_]+$"
+PACKAGE: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$"
+"""The name of a distribution: packaging.python.org/en/latest/specifications/name-normalization/."""
+PACKAGE_VERSION: Final = r"^[0-9][A-Za-z0-9.!+_-]*$"
+TEMPLATE: Final = r"^[a-z][a-z0-9_]*/[A-Za-z0-9_.-]+\.j2$"
 PERCENTAGE_STEP: Final = r"^(?:100|[1-9][0-9]?)%$"
-INTERPOLATION: Final = "${"

@@ -141,6 +141,12 @@ Files: TypeAlias = Annotated[
         "a path inside the project without `..`, or an address such as `s3://bucket/data.parquet`"
     ),
 ]
+Pointer: TypeAlias = Annotated[
+    str,
+    Field(pattern=v.POINTER),
+    Phrase("a JSON Pointer such as `/spec/replicas`, with `~1` for a `/` in a key"),
+]
+FileText: TypeAlias = Annotated[str, Field(pattern=v.FILE_TEXT), Phrase("text")]
 Storage: TypeAlias = Annotated[
     str, Field(pattern=v.STORAGE), Phrase("an address such as `gs://bucket/folder`")
 ]
@@ -233,6 +239,19 @@ ExpectationName: TypeAlias = Annotated[
 Step: TypeAlias = Annotated[
     Annotated[str, Field(pattern=f"{v.PERCENTAGE_STEP}|^approve$")],
     Phrase("a percentage of the traffic such as `25%`, or `approve`"),
+]
+PackageName: TypeAlias = Annotated[
+    str,
+    Field(pattern=v.PACKAGE, max_length=214),
+    Phrase("a Python package such as `mlopsc-catalog`, without a version"),
+]
+PackageVersion: TypeAlias = Annotated[
+    str, Field(pattern=v.PACKAGE_VERSION), Phrase('a package\'s version as text, such as `"1.2.0"`')
+]
+TemplateName: TypeAlias = Annotated[
+    str,
+    Field(pattern=v.TEMPLATE),
+    Phrase("the name of one of our templates, such as `docker/job.Dockerfile.j2`"),
 ]
 Count: TypeAlias = Annotated[int, Field(ge=1), Phrase("a whole number, 1 or more")]
 CountFromZero: TypeAlias = Annotated[int, Field(ge=0), Phrase("a whole number, 0 or more")]

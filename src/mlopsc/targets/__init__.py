@@ -59,3 +59,10 @@ TARGETS: tuple[Target, ...] = (
     dvc,
     mlflow,
 )
+
+
+def drafts(project: Project) -> Iterator[tuple[str, Draft]]:
+    """Every file of every target, each with the target's name."""
+    for target in TARGETS:
+        for draft in target.emit(project):
+            yield target.name, draft

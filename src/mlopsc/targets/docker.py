@@ -76,16 +76,31 @@ def _job(project: Project, image: Image) -> Draft:
     context = {
         "python": image.python,
         "python_origin": image.at("python"),
-        "packages": image.packages,
-        "packages_origin": image.at("packages"),
+        "packages": _installed(image),
+        "packages_because": (image.origin,),
         "requirements": _requirements(project, image),
-        "code": containers.code_paths(project, image),
+        "code": [(path, _asking(project, path)) for path in containers.code_paths(project, image)],
         "title": f"{project.name} {image.name}",
         "source": _source(project),
         "user": USER,
     }
     path = conventions.dockerfile(image.name)
     return TextDraft(path, image.origin, "docker/job.Dockerfile.j2", context)
+
+
+def _asking(project: Project, path: str) -> tuple[Path, ...]:
+    """What asks for a file or folder of the user's code: functions in it, or what trains again."""
+    functions = tuple(
+        view.at("python")
+        for view in project.on_demand_views
+        if f"{view.module.replace('.', '/')}.py".startswith(f"{path}/")
+        or f"{view.module}.py" == path
+    )
+    training = (model.training for model in project.models if model.training is not None)
+    trained = tuple(
+        one.at("paths") for one in training if any(glob.startswith(path) for glob in one.paths)
+    )
+    return (*trained, *functions) or (("models",),)
 
 
 def _requirements(project: Project, image: Image) -> list[tuple[str, str, Path]]:
@@ -110,6 +125,7 @@ def _serving(project: Project, model: Model, serving: Serving, runtime: Runtime)
         "base": runtime.base,
         "needs": runtime.needs,
         "pins": _pins(serving, runtime),
+        "format_origin": serving.at("format"),
         "port": serving.port,
         "port_origin": serving.at("port"),
         "ports": tuple(dict.fromkeys((serving.port, metrics))),
@@ -133,9 +149,15 @@ def _source(project: Project) -> str | None:
     return f"https://{project.repository}" if project.repository else None
 
 
-def _pins(serving: Serving, runtime: Runtime) -> tuple[str, ...]:
+def _pins(serving: Serving, runtime: Runtime) -> list[tuple[str, Path]]:
+    """What pip installs of fixed versions, and the key each follows from."""
+    at = serving.at("runtime")
     own = runtime.format_packages.get(serving.format, ())
-    return (*runtime.packages, *own, *INCOMPATIBLE.get(serving.runtime, ()))
+    return [
+        *((package, at) for package in runtime.packages),
+        *((package, serving.at("format")) for package in own),
+        *((package, at) for package in INCOMPATIBLE.get(serving.runtime, ())),
+    ]
 
 
 def _python(model: Model, serving: Serving, runtime: Runtime) -> dict[str, object]:
@@ -150,12 +172,21 @@ def _python(model: Model, serving: Serving, runtime: Runtime) -> dict[str, objec
 def _packages(model: Model, serving: Serving) -> dict[str, object]:
     """Debian packages: those of training, for what it linked is loaded again here."""
     image = _training_image(model)
-    packages = image.packages if image is not None else ()
-    origin = image.at("packages") if image is not None else serving.at("format")
-    frameworks = {serving.format, model.training.framework if model.training else ""}
-    if "lightgbm" in frameworks and "libgomp1" not in packages:
-        packages = (*packages, "libgomp1")  # its wheel brings everything else
-    return {"packages": packages, "packages_origin": origin}
+    packages = _installed(image) if image is not None else []
+    because: list[Path] = [image.origin] if image is not None and packages else []
+    training = model.training
+    frameworks = {serving.format, training.framework if training else ""}
+    if "lightgbm" in frameworks and "libgomp1" not in [name for name, _ in packages]:
+        # Its wheel brings everything else.
+        at = [serving.at("format"), *([training.at("framework")] if training else [])]
+        packages.append(("libgomp1", tuple(at)))
+        because = because or at
+    return {"packages": packages, "packages_because": tuple(because)}
+
+
+def _installed(image: Image) -> list[tuple[str, tuple[Path, ...]]]:
+    """The Debian packages an image asks for, and where it does."""
+    return [(name, (image.at("packages", place),)) for place, name in enumerate(image.packages)]
 
 
 def _training_image(model: Model) -> Image | None:

@@ -6,17 +6,18 @@ The programs are constant text. Everything about the project stands in JSON besi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mlopsc.artifacts.draft import Body, CopyDraft, JsonDraft, TextDraft, traced
 from mlopsc.project import conventions
 from mlopsc.project.conventions import decision, spec_text
 from mlopsc.project.drift import MIN_ROWS, predictions_of, watched_columns
+from mlopsc.project.environments import ByEnvironment, each, settled
 from mlopsc.project.expectations import FRESHNESS_PARAMETER, checkpoint_name, validated
 from mlopsc.project.model import OnDemandView, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mlopsc.artifacts.draft import Draft
     from mlopsc.diagnostics.finding import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Model,
         Monitoring,
         Project,
+        Services,
         Split,
         Training,
     )
@@ -93,6 +95,7 @@ _FEAST_EXTRAS: Final = {
 _VERSION_COLUMN: Final = "version"
 
 Fields = dict[str, Body]
+Named = TypeVar("Named", "Model", "Source")
 
 
 def emit(project: Project) -> Iterator[Draft]:
@@ -106,17 +109,32 @@ def emit(project: Project) -> Iterator[Draft]:
         "programs/requirements.txt.j2",
         {"packages": tuple(_packages(project))},
     )
-    readers: dict[str, list[Model]] = {}
+    everywhere = ByEnvironment(project)
     for model in project.models:
-        for source in model.reads:
-            readers.setdefault(source.name, []).append(model)
-        yield JsonDraft(conventions.model_facts(model.name), model.origin, _model(project, model))
+        body = _model(project, model, everywhere.model(model.name))
+        yield JsonDraft(conventions.model_facts(model.name), model.origin, body)
+    readers = _readers(project)
     for source in project.sources:
         if source.kind is not None:
             path = conventions.source_facts(source.name)
-            yield JsonDraft(
-                path, source.origin, _source(project, source, readers.get(source.name, []))
-            )
+            there = everywhere.source(source.name)
+            yield JsonDraft(path, source.origin, _source(project, source, there, readers))
+
+
+Readers = dict[str, dict[str, list[Body]]]
+"""Environment → source → the models that read it there."""
+
+
+def _readers(project: Project) -> Readers:
+    made: dict[int, dict[str, list[Body]]] = {}
+    for environment in project.environments:
+        if id(environment.models) in made:
+            continue
+        found = made[id(environment.models)] = {}
+        for model in environment.models:
+            for source in model.reads:
+                found.setdefault(source.name, []).append(traced(model.name, model.origin))
+    return {one.name: made[id(one.models)] for one in project.environments}
 
 
 # --- packages -----------------------------------------------------------------------------------
@@ -124,46 +142,75 @@ def emit(project: Project) -> Iterator[Draft]:
 
 def _packages(project: Project) -> Iterator[tuple[str, Path]]:
     """What the programs of this project import, and the spec path that brings each in."""
-    if validated(project.sources):
+    sources = _everything(project, lambda environment: environment.sources)
+    if validated(tuple(sources)):
         yield "great-expectations==1.24.1", ("platform", "data_validation")
-    looking_up = next((m for m in project.models if m.uses_feature_store), None)
-    if looking_up is not None:
+    asking = _asks_for_features(project)
+    if asking is not None:
         extras = ",".join(sorted(_feast_extras(project)))
-        yield f"feast{f'[{extras}]' if extras else ''}==0.67.0", looking_up.at("features")
-    if project.services.mlflow is not None:
-        yield "mlflow==3.17.2", project.services.at("mlflow")
-    monitored = next((m.monitoring for m in project.models if m.monitoring is not None), None)
+        yield f"feast{f'[{extras}]' if extras else ''}==0.67.0", asking
+    tracking = _tracking(project)
+    if tracking is not None:
+        yield "mlflow==3.17.2", tracking.at("mlflow")
+    models = _everything(project, lambda environment: environment.models)
+    monitored = next((m.monitoring for m in models if m.monitoring is not None), None)
     if monitored is not None:
         yield "evidently==0.7.23", monitored.origin
-    if project.services.pushgateway is not None:
-        yield "prometheus-client==0.24.1", project.services.at("pushgateway")
-    for package, source in _store_packages(project).items():
+    services = [environment.services for environment in reversed(project.environments)]
+    pushing = next((found for found in services if found.pushgateway is not None), None)
+    if pushing is not None:
+        yield "prometheus-client==0.24.1", pushing.at("pushgateway")
+    for package, source in _store_packages(sources).items():
         yield package, source.at(source.kind or "")
 
 
-def _store_packages(project: Project) -> dict[str, Source]:
+def _everything(project: Project, of: Callable[[Environment], tuple[Named, ...]]) -> list[Named]:
+    """The items of all environments, those of the last one first, where several say the same."""
+    chapters = {id(items): items for items in map(of, reversed(project.environments))}
+    return [item for items in chapters.values() for item in items]
+
+
+def _tracking(project: Project) -> Services | None:
+    """The services of an environment that has MLflow; the last one's where several have."""
+    services = (environment.services for environment in reversed(project.environments))
+    return next((found for found in services if found.mlflow is not None), None)
+
+
+def _store_packages(sources: Iterable[Source]) -> dict[str, Source]:
     """What reads the stores: package → the first source that needs it."""
     found: dict[str, Source] = {}
-    for source in project.sources:
+    for source in sources:
         scheme = (source.location or "").partition("://")[0]
         for package in (*_OF_KIND.get(source.kind or "", ()), *_OF_SCHEME.get(scheme, ())):
             found.setdefault(package, source)
     return found
 
 
+def _asks_for_features(project: Project) -> Path | None:
+    """What brings Feast in: the features of a model, or a view that somebody else reads."""
+    looking_up = next((m for m in project.models if m.uses_feature_store), None)
+    if looking_up is not None:
+        return looking_up.at("features")
+    views = (*project.views, *project.on_demand_views)
+    return views[0].origin if views else None
+
+
 def _feast_extras(project: Project) -> set[str]:
     """Feast imports the class of a store when it reads its settings, whether it is used or not."""
-    feast = project.services.feast
     asked: list[str] = [view.source.kind or "" for view in project.views]
-    if feast is not None:
-        asked += [feast.online_store, (feast.registry or "").partition("://")[0]]
+    for environment in project.environments:
+        feast = environment.services.feast
+        if feast is not None:
+            asked += [feast.online_store, (feast.registry or "").partition("://")[0]]
     return {_FEAST_EXTRAS[word] for word in asked if word in _FEAST_EXTRAS}
 
 
 # --- models -----------------------------------------------------------------------------------
 
 
-def _model(project: Project, model: Model) -> Fields:
+def _model(project: Project, model: Model, there: Mapping[str, Model]) -> Fields:
+    monitoring, monitored = settled(each(there, _monitored))
+    respond, responding = settled(each(there, _responding))
     body: Fields = {
         "format": FORMAT,
         "project": traced(project.name, project.at("project")),
@@ -177,11 +224,13 @@ def _model(project: Project, model: Model) -> Fields:
     if model.training is not None:
         body["training"] = traced(_training(model.training), model.training.origin)
     if model.evaluation is not None:
-        evaluation = _evaluation(project, model, model.evaluation)
+        against = [one for one in project.environments if one.name in there][-1]
+        evaluation = _evaluation(against, model, model.evaluation)
         body["evaluation"] = traced(evaluation, model.evaluation.origin)
-    if project.services.mlflow is not None and model.platform.model_registry == "mlflow":
+    tracking = _tracking(project)
+    if tracking is not None and model.platform.model_registry == "mlflow":
         registry: Body = {"kind": "mlflow", "name": model.name, "experiment": project.name}
-        body["registry"] = traced(registry, project.services.at("mlflow"))
+        body["registry"] = traced(registry, tracking.at("mlflow"))
     if model.batch is not None:
         batch: Body = {
             "from": traced(model.batch.source.name, model.batch.at("from")),
@@ -189,14 +238,25 @@ def _model(project: Project, model: Model) -> Fields:
             "spec": spec_text(model.batch.origin),
         }
         body["batch"] = traced(batch, model.batch.origin)
-    if model.monitoring is not None:
-        body["monitoring"] = traced(_monitoring(model, model.monitoring), model.monitoring.origin)
-        if "retrain" in model.monitoring.respond.values() and model.monitoring.cooldown is not None:
-            body["respond"] = _respond(model.monitoring, model.monitoring.cooldown)
+    if monitoring is not None:
+        body["monitoring"] = monitoring
+    if respond is not None:
+        body["respond"] = respond
     body["environments"] = {
-        environment.name: _running(environment, model) for environment in project.environments
+        environment.name: {
+            **_running(environment, model),
+            **_only({"monitoring": monitored.get(environment.name)}),
+            **_only({"respond": responding.get(environment.name)}),
+        }
+        for environment in project.environments
+        if environment.name in there
     }
     return body
+
+
+def _only(fields: Fields) -> Fields:
+    """The fields that say something."""
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _column(column: Column, origin: Path | None = None, column_name: str | None = None) -> Body:
@@ -288,7 +348,7 @@ def _split(split: Split) -> Fields:
     }
 
 
-def _evaluation(project: Project, model: Model, evaluation: Evaluation) -> Fields:
+def _evaluation(against: Environment, model: Model, evaluation: Evaluation) -> Fields:
     groups = [key.name for key in model.target.source.keys[:1]] if model.task == "ranking" else []
     fairness: list[Body] = [
         traced({"column": one.column.name, **_bound(bound)}, bound.origin)
@@ -303,7 +363,7 @@ def _evaluation(project: Project, model: Model, evaluation: Evaluation) -> Field
         for position, column in enumerate(evaluation.slices)
     ]
     return {
-        "against": traced(project.production.name, project.production.origin),
+        "against": traced(against.name, against.origin),
         "metrics": [traced(_bound(bound), bound.origin) for bound in evaluation.metrics],
         "slices": slices,
         "fairness": fairness,
@@ -337,6 +397,20 @@ def _bound(bound: Bound) -> Fields:
     body["severity"] = traced(bound.severity, bound.at("severity"))
     body["spec"] = spec_text(bound.origin)
     return body
+
+
+def _monitored(model: Model) -> Body:
+    monitoring = model.monitoring
+    return None if monitoring is None else traced(_monitoring(model, monitoring), monitoring.origin)
+
+
+def _responding(model: Model) -> Body:
+    monitoring = model.monitoring
+    if monitoring is None or monitoring.cooldown is None:
+        return None
+    if "retrain" not in monitoring.respond.values():
+        return None
+    return _respond(monitoring, monitoring.cooldown)
 
 
 def _monitoring(model: Model, monitoring: Monitoring) -> Fields:
@@ -390,20 +464,21 @@ def _respond(monitoring: Monitoring, cooldown: int) -> Body:
     return traced(body, monitoring.at("respond"))
 
 
-def _running(environment: Environment, model: Model) -> Body:
+def _running(environment: Environment, model: Model) -> Fields:
     """Which version runs there: a line of the spec, or the registry's alias."""
-    if not environment.pinned(model):
-        alias: Body = {"alias": environment.version(model)}
-        return traced(alias, environment.origin, decision("programs_champion"))
     at = environment.at("versions", model.name)
-    body: Body = {"version": environment.version(model), "spec": spec_text(at)}
-    return traced(body, at)
+    if not environment.pinned(model):
+        alias = traced(environment.version(model), at, decision("programs_champion"))
+        return {"alias": alias}
+    return {"version": traced(environment.version(model), at), "spec": spec_text(at)}
 
 
 # --- sources ------------------------------------------------------------------------------------
 
 
-def _source(project: Project, source: Source, readers: Sequence[Model]) -> Fields:
+def _source(
+    project: Project, source: Source, there: Mapping[str, Source], readers: Readers
+) -> Fields:
     body: Fields = {
         "format": FORMAT,
         "project": traced(project.name, project.at("project")),
@@ -413,29 +488,43 @@ def _source(project: Project, source: Source, readers: Sequence[Model]) -> Field
     if source.timestamp is not None:
         body["timestamp"] = traced(source.timestamp, source.at("timestamp"))
     body["columns"] = [_column(column) for column in source.columns]
-    if source.freshness is not None:
-        freshness: Body = {
-            "parameter": FRESHNESS_PARAMETER,
-            "seconds": source.freshness,
-            "spec": spec_text(source.at("freshness")),
-        }
-        body["freshness"] = traced(freshness, source.at("freshness"))
-    body["models"] = [traced(model.name, model.origin) for model in readers]
+    freshness, fresh = settled(each(there, _freshness))
+    if freshness is not None:
+        body["freshness"] = freshness
+    reading: dict[str, Body] = {name: readers[name].get(source.name, []) for name in there}
+    models, read = settled(reading)
+    if models is not None:
+        body["models"] = models
     body["environments"] = {
-        environment.name: _location(environment, there)
-        for environment in project.environments
-        for there in environment.sources
-        if there.name == source.name and there.kind is not None
+        name: traced(
+            {
+                **_location(name, own),
+                **_only({"freshness": fresh.get(name), "models": read.get(name)}),
+            },
+            own.at(own.kind or ""),
+        )
+        for name, own in there.items()
     }
     return body
 
 
-def _location(environment: Environment, source: Source) -> Body:
+def _freshness(source: Source) -> Body:
+    if source.freshness is None:
+        return None
+    at = source.at("freshness")
+    body: Body = {
+        "parameter": FRESHNESS_PARAMETER,
+        "seconds": source.freshness,
+        "spec": spec_text(at),
+    }
+    return traced(body, at)
+
+
+def _location(environment: str, source: Source) -> Fields:
     kind = source.kind or ""
-    at = source.at(kind)
     where = "path" if kind in _FILE_KINDS else "table"
     body: Fields = {"kind": kind, where: source.location}
-    if any(one.name == source.name for one in validated(environment.sources)):
-        body["checkpoint"] = checkpoint_name(source.name, environment.name)
-    body["spec"] = spec_text(at)
-    return traced(body, at)
+    if validated((source,)):
+        body["checkpoint"] = checkpoint_name(source.name, environment)
+    body["spec"] = spec_text(source.at(kind))
+    return body

@@ -24,8 +24,9 @@ from mlopsc.diagnostics.finding import Rejected
 from mlopsc.workspace.codes import about
 from mlopsc.workspace.lock import Lock, lock_text
 from mlopsc.workspace.paths import LOCK_FILE, above, split, temporary, temporary_path
+from mlopsc.workspace.signature import signature
 from mlopsc.workspace.storage import failure, fill
-from mlopsc.workspace.tree import FILE_MODE, NEW_FILE, Tree, signature
+from mlopsc.workspace.tree import FILE_MODE, NEW_FILE, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,7 +131,12 @@ class _Run:
             path = temporary_path(change.path)
             descriptor = self._open_new(path)
             self.staged[path] = change
-            fill(descriptor, change.data or b"")
+            try:
+                data = b"" if change.content is None else change.content.read()
+            except BaseException:
+                os.close(descriptor)
+                raise
+            fill(descriptor, data)
 
     def _open_new(self, path: str) -> int:
         folder, name = split(path)

@@ -8,8 +8,9 @@ from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Finding
+    from mlopsc.workspace.contents import Content
     from mlopsc.workspace.lock import Lock
-    from mlopsc.workspace.tree import Signature
+    from mlopsc.workspace.signature import Signature
 
 Kind = Literal["create", "update", "delete", "keep", "edited", "foreign", "blocked"]
 """create, update, delete: apply does it. keep: the bytes are there already.
@@ -28,8 +29,8 @@ class Change:
     Attributes:
         kind: see `Kind`.
         path: relative to the project, with `/`.
-        data: the content that should stand there; None if it stands there already (keep), or if
-            the file is no longer generated.
+        content: what should stand there; None if it stands there already (keep), or if the file is
+            no longer generated.
         digest: SHA-256 of what should stand there; empty if the file is no longer generated.
         seen: the signature of the file when it was looked at; None if there was none.
         in_the_way: a file to delete before others can be written: a folder takes its place, or it
@@ -38,7 +39,7 @@ class Change:
 
     kind: Kind
     path: str
-    data: bytes | None = None
+    content: Content | None = None
     digest: str = ""
     seen: Signature | None = None
     in_the_way: bool = False

@@ -33,6 +33,8 @@ TITLES: Final[dict[str, str]] = {
     "W043": "Another compile is at work",
     "W044": "A file changed while it was being compiled",
     "W050": "The version cannot be written into the spec",
+    "W051": "An edit cannot be adopted",
+    "W052": "The patch cannot be written into the spec",
 }
 
 

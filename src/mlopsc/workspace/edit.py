@@ -1,23 +1,18 @@
-"""One change to a spec that keeps every other byte: the version that runs, for `mlopsc promote`.
-
-ruamel.yaml says where things stand, and reads the result again: an edit is only given out if it
-means exactly what was asked for. Writing the whole text anew would keep the comments, but not the
-spacing, the line ends and the flow maps people align by hand.
-"""
+"""One change to a spec that keeps every other byte: the version that runs, for `mlopsc promote`."""
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from mlopsc.diagnostics.finding import Finding, Rejected
+from mlopsc.workspace import edit_text
+from mlopsc.workspace.edit_text import BOM, after, apart, end_of, means, newline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMPLIED: Final = "production"  # the environment of a spec that names none
 MEANINGFUL: Final = frozenset({"null", "true", "false"})  # plain words that are no strings
-BOM: Final = "\ufeff"
 
 
 def set_version(text: str, environment: str, model: str, version: str) -> str:
@@ -41,7 +36,7 @@ def set_version(text: str, environment: str, model: str, version: str) -> str:
     if spec == wanted:
         return text
     for candidate in _candidates(body, path, _quoted(version)):
-        if _means(candidate, wanted):
+        if means(candidate, wanted):
             return text[: len(text) - len(body)] + candidate
     raise _rejected(
         path,
@@ -69,28 +64,17 @@ def _check_environment(spec: Any, environment: str, path: tuple[str, ...]) -> No
 
 
 def _read(text: str, path: tuple[str, ...]) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        reason = str(error).splitlines()[0]
+        return edit_text.read(text)
+    except edit_text.UnreadableError as error:
         raise _rejected(
-            path, f"the spec cannot be read: {reason}", "mlopsc check says where it is wrong"
+            path, f"the spec cannot be read: {error}", "mlopsc check says where it is wrong"
         ) from error
-
-
-def _means(text: str, wanted: Any) -> bool:
-    try:
-        return bool(_read(text, ()) == wanted)
-    except Rejected:
-        return False
 
 
 def _with(spec: dict[str, Any], path: tuple[str, ...], value: str) -> dict[str, Any]:
     # Values shared through an anchor must come apart, or the copy would share the change as well.
-    result = _apart(spec)
+    result: dict[str, Any] = apart(spec)
     node = result
     for key in path[:-1]:
         below = node.get(key)
@@ -100,23 +84,14 @@ def _with(spec: dict[str, Any], path: tuple[str, ...], value: str) -> dict[str, 
     return dict(result)
 
 
-def _apart(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _apart(below) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_apart(below) for below in value]
-    return deepcopy(value)
-
-
 # --- text ------------------------------------------------------------------------------------
 
 
 def _candidates(text: str, path: tuple[str, ...], scalar: str) -> Iterator[str]:
     """Texts that may be what is wanted, the one that reads best first."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.nodes import MappingNode
 
-    key, node, rest, step = None, YAML(typ="rt", pure=True).compose(text), path, 2
+    key, node, rest, step = None, edit_text.compose(text), path, 2
     while rest and isinstance(node, MappingNode):
         pair = next((p for p in node.value if p[0].value == rest[0]), None)
         if pair is None:
@@ -134,7 +109,7 @@ def _candidates(text: str, path: tuple[str, ...], scalar: str) -> Iterator[str]:
     else:
         column = node.value[0][0].start_mark.column
         lines = _block_entry(rest, scalar, step)
-        yield _after_last(text, node, [" " * column + line for line in lines])
+        yield after(text, end_of(node), [" " * column + line for line in lines])
 
 
 def _is_alias(key: Any, node: Any) -> bool:
@@ -158,7 +133,7 @@ def _replace_scalar(text: str, key: Any, node: Any, value: str) -> Iterator[str]
     else:
         yield text[:start] + value + text[end:]
         # A block scalar ends behind its line.
-        yield text[:start] + value + _newline(text) + text[end:]
+        yield text[:start] + value + newline(text) + text[end:]
 
 
 def _into_flow(text: str, node: Any, entry: str) -> Iterator[str]:
@@ -172,33 +147,6 @@ def _into_flow(text: str, node: Any, entry: str) -> Iterator[str]:
         end = last.end_mark.index
         yield f"{text[:end]}, {entry}{text[end:]}"
     yield f"{text[:close].rstrip()}, {entry}{text[close:]}"
-
-
-def _newline(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
-
-
-def _after_last(text: str, node: Any, lines: list[str]) -> str:
-    newline = _newline(text)
-    end = _end(*node.value[-1])
-    if end and text[end - 1] == "\n":
-        start = end
-    else:
-        found = text.find("\n", end)
-        if found < 0:
-            return text + newline + newline.join(lines)
-        start = found + 1
-    return text[:start] + "".join(line + newline for line in lines) + text[start:]
-
-
-def _end(key: Any, node: Any) -> int:
-    """Where the text of an entry ends. A block collection's own mark stands at what comes next."""
-    if _is_alias(key, node):
-        return int(key.end_mark.index)
-    if isinstance(node.value, list) and node.value and not node.flow_style:
-        last = node.value[-1]
-        return _end(*last) if isinstance(last, tuple) else _end(key, last)
-    return int(node.end_mark.index)
 
 
 def _flow(path: tuple[str, ...], scalar: str) -> str:

@@ -6,6 +6,7 @@ line names the hash that will be. Whenever a run ends before its time, each file
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from mlopsc.diagnostics.finding import Rejected
 from mlopsc.frozen import frozen
 from mlopsc.workspace.codes import about
 from mlopsc.workspace.files import SIZE_LIMIT
-from mlopsc.workspace.paths import LOCK_FILE, is_usable
+from mlopsc.workspace.paths import LOCK_FILE, NAME_MAX, is_usable
 from mlopsc.workspace.tree import Tree, digest
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 HEADER: Final = "# The files mlopsc made, and may change and remove. Commit it; do not edit it.\n"
 HASH_LENGTH: Final = 64
+_USUAL: Final = re.compile(
+    r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*)"
+)
+"""A line like nearly all of the tens of thousands of a large project: its path needs no closer look."""
 HEXADECIMAL: Final = frozenset("0123456789abcdef")
 CONFLICT: Final = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
@@ -131,7 +136,14 @@ def _parse(raw: bytes) -> Lock:
     version = ""
     tables: dict[str, dict[str, str]] = {"input": {}, "": {}, "writing": {}}
     # Not splitlines: it would also divide at characters that may stand in a line.
+    files = tables[""]
+    usual = _USUAL.fullmatch
     for number, line in enumerate(text.replace("\r\n", "\n")[:-1].split("\n"), start=1):
+        if (found := usual(line)) is not None and len(line) < NAME_MAX:
+            hash_, path = found.groups()
+            if path not in files:
+                files[path] = hash_
+                continue
         if line.startswith("#"):
             continue
         if line.startswith(CONFLICT):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mlopsc.workspace import standing
 from mlopsc.workspace.change import Change, Plan
+from mlopsc.workspace.contents import Contents
 from mlopsc.workspace.lock import HEADER, Lock, input_hash, this_version
 from mlopsc.workspace.paths import LOCK_FILE, above, is_usable, split, temporary, temporary_path
 from mlopsc.workspace.tree import Seen, Tree, What, digest
@@ -32,6 +33,7 @@ def make_plan(
     inputs: Mapping[str, bytes],
     *,
     partial: bool = False,
+    change: bool = False,
     command: str = "mlopsc compile",
 ) -> Plan:
     """Compare `artifacts` with the folder `root`.
@@ -43,6 +45,8 @@ def make_plan(
         inputs: name → content of every file the compile started from.
         partial: only a part of the targets or environments was compiled: what else the lock
             lists, its inputs too, stays as it is.
+        change: `artifacts` are all that a change of the inputs reaches: what else the lock lists
+            stays as it is, and the inputs are those given.
         command: the command that compiles, for findings that tell what to do.
 
     Raises:
@@ -58,7 +62,7 @@ def make_plan(
     with tree or nullcontext():
         for artifact in artifacts:
             planner.add(artifact.path, artifact.text.encode())
-        return planner.plan(partial=partial)
+        return planner.plan(partial=partial, change=change)
 
 
 class _Planner:
@@ -71,6 +75,7 @@ class _Planner:
         self.lock = lock
         self.inputs = inputs
         self.command = command
+        self.contents = Contents()
         self.paths: set[str] = set()  # of all artifacts
         self.folders: set[str] = set()  # of all artifacts
         self.differing: list[Change] = []  # artifacts that are not there yet, still to be judged
@@ -89,18 +94,21 @@ class _Planner:
             raise ValueError(f"two artifacts have the path {path!r}")
         self.paths.add(path)
         self.folders.update(above(path))
-        wanted = Change("create", path, data, digest(data))
-        if self.tree is not None and _is_ours_to_make(path) and self.tree.holds(path, data):
-            self._keep(wanted)
+        held = None
+        if self.tree is not None and _is_ours_to_make(path):
+            held = self.tree.holds(path, data)
+        if held is not None:
+            self._keep(Change("keep", path, digest=digest(data), seen=held))
         else:
-            self.differing.append(wanted)
+            content = self.contents.keep(data)
+            self.differing.append(Change("create", path, content, digest(data)))
 
-    def plan(self, *, partial: bool) -> Plan:
+    def plan(self, *, partial: bool, change: bool) -> Plan:
         if both := self.folders & self.paths:
             raise ValueError(f"a file and a folder of artifacts have the path {min(both)!r}")
         self._lock_itself()
         self._left_by_a_stopped_run()
-        self._no_longer_wanted(partial=partial)
+        self._no_longer_wanted(partial=partial or change)
         for wanted in sorted(self.differing, key=_by_path):
             self._differs(wanted)
         self.changes.sort(key=_by_path)
@@ -192,7 +200,7 @@ class _Planner:
             self._leave("blocked", wanted, self._obstacle(path, seen.what))
 
     def _keep(self, wanted: Change) -> None:
-        self.changes.append(Change("keep", wanted.path, digest=wanted.digest))
+        self.changes.append(wanted)
         self.files[wanted.path] = self.present[wanted.path] = wanted.digest
 
     def _create(self, wanted: Change) -> None:
@@ -209,10 +217,11 @@ class _Planner:
 
     def _replace(self, wanted: Change, seen: Seen) -> None:
         path = wanted.path
-        if seen.data == wanted.data:
-            self._keep(wanted)
-        elif self._is_ours(path, seen.data) or _unix(seen.data) == wanted.data:
-            self.present[path] = digest(seen.data)
+        here = digest(seen.data)
+        if here == wanted.digest:
+            self._keep(Change("keep", path, digest=here, seen=seen.signature))
+        elif self._is_ours(path, seen.data) or digest(_unix(seen.data)) == wanted.digest:
+            self.present[path] = here
             self._write(replace(wanted, kind="update", seen=seen.signature))
         elif self.lock.knows(path) and path not in self.inputs:
             self._leave("edited", wanted, standing.edited(path, self.command))

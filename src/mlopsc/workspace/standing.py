@@ -52,7 +52,8 @@ def edited(path: str, command: str) -> Finding:
         "W020",
         path,
         f"'{path}' is generated from the spec and was edited by hand",
-        f"bring the change into the spec, delete '{path}', then run: {command}",
+        f"to keep the edit as a patch in the spec, run: mlopsc adopt {path}; to undo it, delete '{path}'"
+        f" and run: {command}",
     )
 
 

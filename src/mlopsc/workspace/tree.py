@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mlopsc.frozen import frozen
 from mlopsc.workspace.paths import split
+from mlopsc.workspace.signature import signature
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from mlopsc.workspace.signature import Signature
 
 READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
 # O_NONBLOCK: opening a pipe nobody writes to would wait for ever. It means nothing to real files.
@@ -25,8 +28,6 @@ OPEN_FOLDERS: Final = 64  # far below the 256 open files that macOS allows
 CHUNK: Final = 1 << 20
 
 What = Literal["absent", "file", "folder", "link", "special", "unreadable"]
-Signature = tuple[int, int, int]
-"""Inode, size and time of change in nanoseconds: equal as long as nobody wrote to the file."""
 
 
 @frozen
@@ -117,18 +118,21 @@ class Tree:
             os.mkdir(name, dir_fd=self.folder(parent))
             made.append(path)
 
-    def holds(self, path: str, data: bytes) -> bool:
-        """Whether a file at `path` holds exactly `data`: the common case, in three system calls."""
+    def holds(self, path: str, data: bytes) -> Signature | None:
+        """The signature of the file at `path` if it holds exactly `data`: the common case, made short."""
         folder, name = split(path)
         try:
             descriptor = os.open(name, READ_FILE, dir_fd=self.folder(folder))
         except OSError:
-            return False
+            return None
         try:
+            # First the signature: content that comes later comes with another one.
+            status = os.fstat(descriptor)
             # An idle pipe reads as empty, so an empty file is left to `look`.
-            return os.read(descriptor, len(data) + 1) == data != b""
+            same = os.read(descriptor, len(data) + 1) == data != b""
+            return signature(status) if same else None
         except OSError:
-            return False
+            return None
         finally:
             os.close(descriptor)
 
@@ -219,11 +223,6 @@ def what_is(status: os.stat_result) -> What:
     if stat.S_ISDIR(mode):
         return "folder"
     return "link" if stat.S_ISLNK(mode) else "special"
-
-
-def signature(status: os.stat_result) -> Signature:
-    """What changes when somebody writes to the file."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read_all(descriptor: int, limit: int | None = None) -> bytes:

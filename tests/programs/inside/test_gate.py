@@ -380,6 +380,43 @@ def test_fairness_gate(trained: Project, capsys: Said) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("severity", "code", "outcome"), [("critical", 1, "failed"), ("warning", 0, "warning")]
+)
+@pytest.mark.parametrize(
+    ("north", "said"),
+    [
+        (
+            3,
+            "only south is a group of 20 test rows or more: use a longer `split.test`; without north",
+        ),
+        (None, "there is no group of 20 test rows or more"),
+    ],
+)
+def test_fairness_between_groups_too_small_to_judge_does_not_hold(
+    trained: Project, north: int | None, said: str, severity: str, code: int, outcome: str
+) -> None:
+    """A promise about groups is not kept by having too few of their rows."""
+    trained.model["evaluation"]["fairness"] = [
+        {
+            "column": "region", "name": "mae_difference", "max": 5, "severity": severity,
+            "spec": "models.delay.evaluation.fairness.region.mae_difference",
+        }
+    ]  # fmt: skip
+    path = trained.folder / "data/delay/evaluation.parquet"
+    rows = np.arange(len(pd.read_parquet(path)))
+    tens = pd.Series(rows // 10).map("region {}".format)
+    few = tens if north is None else np.where(rows < north, "north", "south")
+    pd.DataFrame({"region": few}).to_parquet(path)
+    verdict = judge(trained, code)
+    (case,) = [one for one in verdict["cases"] if one["what"] == "mae_difference by region"]
+    assert case["outcome"] == outcome
+    assert case["found"] == "undefined"
+    assert case["wanted"] == "≤ 5"
+    assert said in case["note"]
+    assert "mae_difference/region" not in verdict["metrics"]
+
+
 def test_every_documented_metric_is_computed() -> None:
     from test_facts import DOCS
 

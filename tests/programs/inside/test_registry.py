@@ -390,6 +390,18 @@ def test_no_version_or_another_versions_reference(
     assert monitor.main(["--model", "delay", "--reference", "kept"]) == 0
 
 
+def test_a_version_that_is_not_registered_is_named_by_the_line_that_chose_it(
+    registered: Project, capsys: Said
+) -> None:
+    chosen = "environments.production.versions.delay"
+    registered.model["environments"]["production"] = {"version": "9", "spec": chosen}
+    registered.put("mlops.yaml", {"environments": {"production": {"versions": {"delay": "9"}}}})
+    registered.write()
+    assert monitor.main(["--model", "delay"]) == 2
+    said = f"MLflow has no version 9 of 'flights-delay' (asked for by {chosen} in mlops.yaml:1)"
+    assert said in capsys.readouterr().err
+
+
 def test_reference_from_a_source(registered: Project) -> None:
     registered.model["monitoring"]["reference"] = {"source": "last_year"}
     registered.put("mlops/sources/last_year.json", registered.source | {
@@ -808,8 +820,8 @@ def test_a_registry_that_comes_back(
     said = capsys.readouterr()
     assert said.out.count("; attempt ") == 2
     assert (
-        "MLflow has no version 9 of 'flights-delay' (asked for by models.delay.monitoring"
-        in said.err
+        "MLflow has no version 9 of 'flights-delay' "
+        "(asked for by environments.production.versions.delay in mlops.yaml)" in said.err
     )
     assert len(server.requests) == 3
 

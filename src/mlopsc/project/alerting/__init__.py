@@ -14,14 +14,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.project.alerting.body import bodies
-from mlopsc.project.alerting.objectives import objectives
+from mlopsc.project.alerting.objectives import mentions, objectives
 from mlopsc.project.alerting.queries import business, own_rules
 from mlopsc.project.alerting.rules import RuleSet
 from mlopsc.project.alerting.watching import watching
 from mlopsc.project.conventions import GRAFANA, RUNBOOKS, dashboard_uid
+from mlopsc.project.mentions import in_addresses, in_queries
 
 if TYPE_CHECKING:
-    from mlopsc.artifacts.draft import Body
+    from mlopsc.artifacts.draft import Body, Mention
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Environment, Model, Project
 
@@ -82,14 +83,20 @@ def rule_set(project: Project, environment: Environment, model: Model) -> RuleSe
     runbook, at = _runbook(project), project.at("repository")
     if model.runbook is not None:
         runbook, at = model.runbook, model.at("runbook")
-    return RuleSet(identity, runbook, at, groups, _dashboard(project, environment, model))
+    said = (*mentions(model), *_mentions(project, environment))
+    return RuleSet(identity, runbook, at, groups, _dashboard(project, environment, model), said)
 
 
 def project_rule_set(project: Project, environment: Environment) -> RuleSet:
     """The project's own rules in one environment."""
     identity = {"project": project.name, "environment": environment.name}
     groups = tuple(own_rules(environment.alerts, identity))
-    return RuleSet(identity, _runbook(project), project.at("repository"), groups)
+    at, said = project.at("repository"), _mentions(project, environment)
+    return RuleSet(identity, _runbook(project), at, groups, mentions=said)
+
+
+def _mentions(project: Project, environment: Environment) -> tuple[Mention, ...]:
+    return (*in_queries(project, environment), *in_addresses(project, environment))
 
 
 def _dashboard(project: Project, environment: Environment, model: Model) -> tuple[str, Path] | None:

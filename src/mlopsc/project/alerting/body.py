@@ -32,7 +32,7 @@ def texts(alert: Alert, rules: RuleSet) -> dict[str, str]:
 
 def _group(group: Group, rules: RuleSet) -> Body:
     return traced(
-        {"name": group.name, "rules": [_rule(rule, rules) for rule in group.rules]}, group.origin
+        {"name": group.name, "rules": [_rule(rule, rules) for rule in group.rules]}, *group.because
     )
 
 
@@ -41,25 +41,28 @@ def _rule(rule: Rule, rules: RuleSet) -> Body:
 
 
 def _recording(rule: Recording) -> Body:
-    return traced(
-        {"record": rule.record, "expr": rule.expr, "labels": dict(rule.labels)}, *rule.origins
-    )
+    body: dict[str, Body] = {
+        "record": rule.record,
+        "expr": traced(rule.expr, *rule.origins),
+        "labels": dict(rule.labels),
+    }
+    return traced(body, *rule.because)
 
 
 def _alert(alert: Alert, rules: RuleSet) -> Body:
-    body: dict[str, Body] = {"alert": alert.kind, "expr": alert.expr}
+    body: dict[str, Body] = {"alert": alert.kind, "expr": traced(alert.expr, *alert.origins)}
     if alert.hold:
         body["for"] = traced(duration(alert.hold), alert.hold_origin)
     labels = rules.labels(alert)
     body["labels"] = {**labels, "severity": traced(labels["severity"], alert.severity_origin)}
     words = texts(alert, rules)
-    worded = (*alert.origins, decision("prometheus-annotations"))
+    ours = decision("prometheus-annotations")
     annotations: dict[str, Body] = {
-        "summary": traced(words["summary"], *worded),
-        "description": traced(words["description"], *worded),
+        "summary": traced(words["summary"], *alert.because, ours),
+        "description": traced(words["description"], *alert.worded, ours),
         "runbook_url": traced(words["runbook_url"], rules.runbook_origin),
     }
     if rules.dashboard is not None:
         annotations["dashboard_url"] = traced(words["dashboard_url"], rules.dashboard[1])
     body["annotations"] = annotations
-    return traced(body, *alert.origins)
+    return traced(body, *alert.because)

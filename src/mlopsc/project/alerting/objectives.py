@@ -21,7 +21,8 @@ from mlopsc.project.runtimes import failures_counted, idle_matchers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mlopsc.project.model import Environment, Model, RuntimeMetrics, Serving, Slo
+    from mlopsc.artifacts.draft import Mention
+    from mlopsc.project.model import Environment, Model, RuntimeMetrics, Serving, Share, Slo
 
 BURN: Final = "ModelErrorBudgetBurn"
 
@@ -42,7 +43,7 @@ def objectives(environment: Environment, model: Model, identity: Labels) -> Iter
             *_alerts(indicators, serving.slo, identity),
             *_absences(environment, model, serving, serving.metrics, scraped),
         ),
-        serving.slo.origin,
+        (serving.slo.origin,),
     )
 
 
@@ -64,7 +65,8 @@ def _indicators(
             slo.availability,
             bad,
             selector(metrics.requests, scraped, metrics.matchers),
-            (slo.at("availability"), serving.at("runtime")),
+            (serving.at("runtime"),),
+            (slo.at("availability"),),
             apart=not failures_counted(serving.runtime),
         )
     if slo.latency is not None and metrics.latency is not None:
@@ -80,7 +82,8 @@ def _indicators(
                 share,
                 within,
                 selector(f"{metrics.latency}_count", scraped, metrics.matchers),
-                (slo.at("latency"), serving.at("runtime")),
+                (serving.at("runtime"),),
+                (slo.at("latency"),),
                 inverted=True,
             )
 
@@ -99,15 +102,37 @@ def _fireable(indicator: Indicator, slo: Slo) -> list[Burn]:
 
 
 def _recordings(indicators: Iterable[Indicator], slo: Slo, identity: Labels) -> Iterator[Recording]:
+    because = (slo.origin,)
     for indicator in indicators:
         fireable = _fireable(indicator, slo)
-        origins = (*indicator.origins, slo.at("window"))
         for window in sorted({w for burn in fireable for w in (burn.short, burn.long)}):
             text = duration(window)
-            yield Recording(indicator.ratio(text), ratio(indicator, text), identity, origins)
+            name, expr = indicator.ratio(text), ratio(indicator, text)
+            yield Recording(name, expr, identity, because, indicator.selected)
         for window in sorted({burn.long for burn in fireable}):
             text = duration(window)
-            yield Recording(indicator.count(text), _count(indicator, text), identity, origins)
+            name, expr = indicator.count(text), _count(indicator, text)
+            yield Recording(name, expr, identity, because, indicator.selected)
+
+
+def mentions(model: Model) -> tuple[Mention, ...]:
+    """How the lines of a model's objectives name its promises: by window, by budget, by bucket."""
+    serving = model.serving
+    if serving is None or serving.slo is None or serving.metrics is None:
+        return ()
+    slo, metrics = serving.slo, serving.metrics
+    found: list[Mention] = []
+    for window in sorted({w for burn in burns(slo.window) for w in (burn.short, burn.long)}):
+        text = duration(window)
+        pieces = (f"[{text}]", f":ratio_rate{text}", f":increase{text}")
+        found += [(piece, slo.at("window")) for piece in pieces]
+    if slo.availability is not None:
+        found.append((f" * {number(_budget(slo.availability))})", slo.at("availability")))
+    if slo.latency is not None:
+        bound = bucket(slo.latency[1] / metrics.unit, metrics.buckets)
+        if bound is not None:
+            found += [(piece, slo.latency_at) for piece in (upper_bound(bound), f'le="{bound:g}')]
+    return tuple(found)
 
 
 def ratio(indicator: Indicator, window: str) -> str:
@@ -167,7 +192,9 @@ def _burning(indicator: Indicator, burn: Burn, slo: Slo, identity: Labels) -> Al
             f" requests are promised over {duration(slo.window)}."
         ),
         watch=Burning(indicator, burn),
-        origins=(*indicator.origins, slo.at("window"), decision("prometheus-burn-rates")),
+        because=(slo.origin,),
+        origins=(slo.origin, decision("prometheus-burn-rates")),
+        worded=(*indicator.promised, slo.at("window")),
         hold_origin=decision("prometheus-burn-rates"),
         severity_origin=decision("prometheus-burn-rates"),
     )
@@ -175,7 +202,11 @@ def _burning(indicator: Indicator, burn: Burn, slo: Slo, identity: Labels) -> Al
 
 def budget(indicator: Indicator) -> float:
     """The share of bad events that the objective leaves room for."""
-    return round(1 - indicator.objective, 12)  # 1 - 0.999 is 0.0010000000000000009
+    return _budget(indicator.objective)
+
+
+def _budget(objective: Share) -> Share:
+    return round(1 - objective, 12)  # 1 - 0.999 is 0.0010000000000000009
 
 
 def _percent(share: float) -> str:

@@ -36,6 +36,8 @@ def absent(
     hold: Seconds = HOLD,
     expected: bool = True,
     extra: Labels | None = None,
+    because: tuple[Path, ...] = (),
+    hold_origin: Path | None = None,
 ) -> Alert:
     """The alert for a metric of a model that is not there.
 
@@ -56,11 +58,15 @@ def absent(
         hold: how long it may take to appear, for a model whose version is pinned.
         expected: whether a pinned model has it from the beginning.
         extra: further labels of the alert.
+        because: what else it is there for.
+        hold_origin: the spec path behind `hold`.
     """
+    ours = decision("prometheus-absence")
     series = selector(metric, equals(labels), matchers)
     name = name or metric
     pinned = environment.pinned(model) and expected
     hold = hold if pinned else HOLD
+    waiting = hold_origin if pinned and hold_origin is not None else ours
     there = f"max({series})" if not value else f"(max({series}) == 1)"
     # absent() of an aggregation has no labels: the alert keeps one identity whatever is gone.
     expr = f"absent({there})"
@@ -78,11 +84,9 @@ def absent(
             " it cannot fire."
         ),
         watch=Presence(metric, labels, matchers, value, None if pinned else MEMORY),
-        origins=(
-            origin,
-            environment.at("versions", model.name) if pinned else environment.at("versions"),
-            decision("prometheus-absence"),
-        ),
-        hold_origin=decision("prometheus-absence"),
-        severity_origin=decision("prometheus-absence"),
+        because=(origin, *because),
+        origins=(origin, environment.at("versions"), ours),  # there or not: which one is the same
+        worded=(waiting, ours),
+        hold_origin=waiting,
+        severity_origin=ours,
     )

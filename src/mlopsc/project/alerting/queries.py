@@ -48,7 +48,7 @@ def business(model: Model, identity: Labels) -> Iterator[Group]:
             BUSINESS,
             BUSINESS_ABSENT,
         ).rules()
-    yield Group(f"{model.name}-business", tuple(rules), model.monitoring.at("business"))
+    yield Group(f"{model.name}-business", tuple(rules), (model.monitoring.at("business"),))
 
 
 def own_rules(alerts: Alerts, identity: Labels) -> Iterator[Group]:
@@ -61,7 +61,7 @@ def own_rules(alerts: Alerts, identity: Labels) -> Iterator[Group]:
         rules += _Watched(
             rule, "project:rule", identity, {"rule": name}, name, PROJECT_RULE, PROJECT_ABSENT
         ).rules()
-    yield Group("project-rules", tuple(rules), alerts.at("rules"))
+    yield Group("project-rules", tuple(rules), (alerts.at("rules"),))
 
 
 @frozen
@@ -99,7 +99,9 @@ class _Watched:
     def _recorded(self, side: _Side) -> Recording:
         # On a line of its own: the query may end in a comment.
         expr = f"{side}(\n{self.measure.query.strip()}\n)"
-        return Recording(f"{self.level}:{side}", expr, self._labels, (self.measure.at("query"),))
+        because = (self.measure.origin,)
+        origins = (self.measure.at("query"),)
+        return Recording(f"{self.level}:{side}", expr, self._labels, because, origins)
 
     def _outside(self, side: _Side, limit: float) -> Alert:
         bound = self.measure.bound
@@ -119,7 +121,9 @@ class _Watched:
                 limit if side == "min" else None,
                 limit if side == "max" else None,
             ),
-            origins=(bound.at(side), self.measure.at("query")),
+            because=(bound.origin,),
+            origins=(bound.at(side),),
+            worded=tuple(bound.at(each) for each, _ in self._sides()),
             hold_origin=bound.at("for"),
             severity_origin=bound.at("severity"),
         )
@@ -138,7 +142,9 @@ class _Watched:
                 " cannot fire."
             ),
             watch=Presence(record, self._labels, "", 0, None),
-            origins=(self.measure.at("query"), decision("prometheus-absence")),
+            because=(self.measure.origin,),
+            origins=(self.measure.origin, decision("prometheus-absence")),
+            worded=(self.measure.origin, decision("prometheus-absence")),
             hold_origin=decision("prometheus-absence"),
             severity_origin=decision("prometheus-absence"),
         )

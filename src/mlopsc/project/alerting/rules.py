@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mlopsc.frozen import frozen
 
 if TYPE_CHECKING:
+    from mlopsc.artifacts.draft import Mention
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.alerting.burn_rates import Burn
     from mlopsc.project.model import Seconds, Severity, Share
@@ -66,6 +67,8 @@ class Indicator:
         bad, all: selectors; the window is put behind them. For latency, `bad` selects the good ones
             (those within the bound) and `inverted` is set.
         apart: whether `all` leaves the bad ones out, so that they are added.
+        selected: the spec paths behind `bad` and `all`.
+        promised: those behind `objective`.
     """
 
     name: str
@@ -73,7 +76,8 @@ class Indicator:
     objective: Share
     bad: str
     all: str
-    origins: tuple[Path, ...]
+    selected: tuple[Path, ...]
+    promised: tuple[Path, ...]
     inverted: bool = False
     apart: bool = False
 
@@ -99,11 +103,17 @@ Watch: TypeAlias = Limits | Age | Presence | Burning
 
 @frozen
 class Recording:
-    """A recording rule: `record` is level:metric:operations."""
+    """A recording rule: `record` is level:metric:operations.
+
+    Attributes:
+        because: the spec paths it is there for.
+        origins: those behind the expression.
+    """
 
     record: str
     expr: str
     labels: Labels
+    because: tuple[Path, ...]
     origins: tuple[Path, ...]
 
 
@@ -114,7 +124,9 @@ class Alert:
     Attributes:
         kind: the alert's name, and the name of its runbook page.
         labels: those beside severity, project, model and environment.
-        origins: the spec paths behind the expression.
+        because: the spec paths it is there for.
+        origins: those behind the expression.
+        worded: those behind the description.
     """
 
     kind: str
@@ -125,7 +137,9 @@ class Alert:
     summary: str
     description: str
     watch: Watch
+    because: tuple[Path, ...]
     origins: tuple[Path, ...]
+    worded: tuple[Path, ...]
     hold_origin: Path
     severity_origin: Path
 
@@ -139,7 +153,7 @@ class Group:
 
     name: str
     rules: tuple[Rule, ...]
-    origin: Path
+    because: tuple[Path, ...]
 
 
 @frozen
@@ -150,6 +164,7 @@ class RuleSet:
         identity: the labels every alert and recording carries.
         runbook: address of a kind's page, with `{kind}` where the kind belongs.
         dashboard: address of what there is to see, and the spec path that names the Grafana.
+        mentions: what names the spec within the text of expressions.
     """
 
     identity: Labels
@@ -157,6 +172,7 @@ class RuleSet:
     runbook_origin: Path
     groups: tuple[Group, ...] = field(default_factory=tuple)
     dashboard: tuple[str, Path] | None = None
+    mentions: tuple[Mention, ...] = ()
 
     @property
     def alerts(self) -> tuple[Alert, ...]:

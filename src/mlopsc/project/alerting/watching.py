@@ -15,6 +15,7 @@ from mlopsc.project.conventions import (
     decision,
 )
 from mlopsc.project.emitted import checked_sources
+from mlopsc.project.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,33 @@ def watching(environment: Environment, model: Model, identity: Labels) -> Iterat
         *_silent(environment, model, monitoring, identity),
         *_pushed(environment, model, monitoring, identity),
     ]
-    yield Group(f"{model.name}-monitoring", tuple(alerts), monitoring.origin)
+    yield Group(f"{model.name}-monitoring", tuple(alerts), (monitoring.origin,))
     sources = checked_sources(environment, model)
+    always = [source for source in sources if _checked_at_training(environment, source)]
+    because = (model.origin,) if always else (model.origin, _built_by(model))
     checks = [check for source in sources for check in _data(environment, model, source, identity)]
-    yield Group(f"{model.name}-data", tuple(checks), model.origin)
+    yield Group(f"{model.name}-data", tuple(checks), because)
+
+
+def _checked_at_training(environment: Environment, source: Source) -> bool:
+    """Whether a table is checked here because a model learns from it here, whoever builds it."""
+    return source.name in _learned_from(environment)
+
+
+@remembered
+def _learned_from(environment: Environment) -> frozenset[str]:
+    """The sources of what models trained here learn from."""
+    return frozenset(
+        name
+        for model in environment.models
+        if model.training is not None and model.training.environment == environment.name
+        for name in (model.target.source.name, *(view.source.name for view in model.views))
+    )
+
+
+def _built_by(model: Model) -> Path:
+    """What says where tables are built, and so where those are checked."""
+    return model.platform.at("orchestration")
 
 
 def _limited(
@@ -84,7 +108,9 @@ def _limited(
         summary=summary,
         description=f"{what} is {shown}; it must be {allowed(bound, share=share)}.",
         watch=Limits(metric, own, bound.minimum, bound.maximum),
+        because=(bound.origin,),
         origins=tuple(bound.at(key) for key, _ in _sides(bound)),
+        worded=tuple(bound.at(key) for key, _ in _sides(bound)),
         hold_origin=bound.at("for"),
         severity_origin=bound.at("severity"),
     )
@@ -151,7 +177,9 @@ def _silent(
             " drift and performance are not known since."
         ),
         watch=Age(MONITOR_LAST_SUCCESS, identity, limit),
+        because=(monitoring.origin,),
         origins=(monitoring.at("schedule"), decision("prometheus-silence")),
+        worded=(monitoring.at("schedule"),),
         hold_origin=decision("prometheus-silence"),
         severity_origin=decision("prometheus-silence"),
     )
@@ -162,12 +190,19 @@ def _pushed(
 ) -> Iterator[Alert]:
     """What the alerts above look at must be there; from the first run on."""
     first_run = silence(monitoring)
-    expected: list[tuple[str, Path]] = [(MONITOR_LAST_SUCCESS, monitoring.at("schedule"))]
+    expected: list[tuple[str, Path]] = [(MONITOR_LAST_SUCCESS, monitoring.origin)]
     if monitoring.drift is not None:
         expected.append((DRIFT_SHARE, monitoring.drift.origin))
     for metric, origin in expected:
         yield absent(
-            environment, model, metric, identity, origin=origin, severity="warning", hold=first_run
+            environment,
+            model,
+            metric,
+            identity,
+            origin=origin,
+            severity="warning",
+            hold=first_run,
+            hold_origin=monitoring.at("schedule"),
         )
     for bound in monitoring.performance:
         # Pushed once labels are known, which may take longer than anyone would wait.
@@ -188,6 +223,7 @@ def _data(
     environment: Environment, model: Model, source: Source, identity: Labels
 ) -> Iterator[Alert]:
     own = {**identity, "source": source.name}
+    because = () if _checked_at_training(environment, source) else (_built_by(model),)
     yield Alert(
         kind=DATA,
         expr=f"min({selector(DATA_CHECK_SUCCESS, equals(own))}) < 1",
@@ -200,7 +236,9 @@ def _data(
             f" {environment.name}."
         ),
         watch=Limits(DATA_CHECK_SUCCESS, own, 1, None),
+        because=(source.origin, *because),
         origins=(source.origin, decision("prometheus-data-checks")),
+        worded=(source.origin,),
         hold_origin=decision("prometheus-data-checks"),
         severity_origin=decision("prometheus-data-checks"),
     )
@@ -210,6 +248,7 @@ def _data(
         DATA_CHECK_SUCCESS,
         own,
         origin=source.origin,
+        because=because,
         severity="warning",
         expected=False,
         extra={"source": source.name},

@@ -183,7 +183,7 @@ def budget_left(slo: Slo, indicator: Indicator) -> Panel:
         shape="number",
         unit="share",
         queries=(Query(f"1 - (\n{spent}\n) / {number(budget(indicator))}", ""),),
-        origins=(*indicator.origins, slo.at("window")),
+        origins=(*indicator.selected, *indicator.promised, slo.at("window")),
         columns=4,
         steps=(
             Step(None, "critical"),
@@ -219,7 +219,7 @@ def burning(slo: Slo, indicator: Indicator, rules: RuleSet) -> Panel:
         shape="lines",
         unit="factor",
         queries=tuple(queries),
-        origins=(*indicator.origins, slo.at("window"), reason),
+        origins=(*indicator.selected, *indicator.promised, slo.at("window"), reason),
         columns=12,
         steps=(Step(None, "good"), *(Step(f, burn.severity, (reason,)) for f, burn in lines)),
     )

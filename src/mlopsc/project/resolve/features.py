@@ -38,7 +38,7 @@ def resolve_views(
         for name, written in spec.features.items():
             if (written.python is not None) is not on_demand:
                 continue
-            at: Path = ("features", name)
+            at = scope.at("features", name)
             try:
                 if name in sources:
                     raise scope.fail(
@@ -46,7 +46,7 @@ def resolve_views(
                         f"'{name}' is a source already",
                         at,
                         "rename one of them: `owner:field` must mean one thing",
-                        Note("the source stands here", ("sources", name), on_key=True),
+                        Note("the source stands here", scope.at("sources", name), on_key=True),
                         on_key=True,
                     )
                 views[name] = (
@@ -169,7 +169,7 @@ def _field(
             f"'{owner_name}' is itself computed on demand",
             at,
             "an on-demand view reads fields of views and of the target's source",
-            Note("it is computed here", ("features", owner_name, "python")),
+            Note("it is computed here", scope.at("features", owner_name, "python")),
         )
     owner = _owner(scope, owner_name, at, sources, views)
     assert not isinstance(owner, OnDemandView)  # noqa: S101  # refused above

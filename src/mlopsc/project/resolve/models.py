@@ -67,7 +67,9 @@ def resolve_models(scope: Scope, spec: Spec, names: Names) -> tuple[Model, ...]:
     """Every model whose names could be followed."""
     models = []
     for name, written in spec.models.items():
-        model = scope.attempt(partial(_model, scope, name, written, ("models", name), spec, names))
+        model = scope.attempt(
+            partial(_model, scope, name, written, scope.at("models", name), spec, names)
+        )
         if model is not None:
             models.append(model)
     return tuple(models)
@@ -115,7 +117,7 @@ def _model(scope: Scope, name: str, written: Any, at: Path, spec: Spec, names: N
         monitoring=monitoring,
         governance=_governance(written.governance, (*at, "governance")),
         runbook=written.runbook,
-        platform=_platform(spec, written.platform, at),
+        platform=_platform(scope, spec, written.platform, at),
     )
 
 
@@ -127,12 +129,12 @@ def words_of(spec: Spec) -> dict[str, Any]:
     return words
 
 
-def _platform(spec: Spec, own: Any, at: Path) -> Platform:
+def _platform(scope: Scope, spec: Spec, own: Any, at: Path) -> Platform:
     """The project's words, with the model's own in their place."""
     words = words_of(spec)
     words |= {role: word for role, word in ((r, getattr(own, r, None)) for r in ROLES) if word}
     changed = any(getattr(own, role, None) for role in ROLES)
-    return Platform((*at, "platform") if changed else ("platform",), **words)
+    return Platform((*at, "platform") if changed else scope.at("platform"), **words)
 
 
 def resolve_target(scope: Scope, text: str, at: Path, sources: dict[str, Source]) -> Target:

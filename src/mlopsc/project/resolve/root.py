@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mlopsc.diagnostics.paths import environment_of
 from mlopsc.frozen import frozen
 from mlopsc.project.conventions import dns
 from mlopsc.project.model import (
@@ -12,13 +14,17 @@ from mlopsc.project.model import (
     Ci,
     Column,
     Connection,
+    Creation,
     Entity,
     Environment,
+    Extension,
     FeastService,
     Image,
     KafkaService,
     Model,
     OnDemandView,
+    OwnTemplate,
+    Patch,
     Platform,
     Project,
     Secret,
@@ -28,6 +34,7 @@ from mlopsc.project.model import (
     Tier,
     View,
 )
+from mlopsc.project.resolve.elsewhere import missing_in
 from mlopsc.project.resolve.features import resolve_features, resolve_views
 from mlopsc.project.resolve.models import (
     Names,
@@ -37,7 +44,8 @@ from mlopsc.project.resolve.models import (
     words_of,
     written_columns,
 )
-from mlopsc.project.resolve.scope import Scope, Unresolvable, nearest
+from mlopsc.project.resolve.patches import resolve_patches
+from mlopsc.project.resolve.scope import Scope, Unresolvable
 from mlopsc.project.resolve.sources import KINDS, resolve_entities, resolve_sources
 
 if TYPE_CHECKING:
@@ -68,24 +76,40 @@ class _Chapters:
     models: tuple[Model, ...]
     alerts: Alerts
     ci: Ci
+    patches: tuple[Patch | Creation, ...]
 
 
-def resolve(specs: Composed[Spec]) -> Project:
+def resolve(specs: Composed[Spec], *, whole: bool = True) -> Project:
     """What a spec means, before and in each environment.
+
+    Args:
+        specs: by environment.
+        whole: nothing is left out of it: what nobody uses is a mistake.
 
     Raises:
         Rejected: names that lead nowhere, meet, or are used by nobody; all of them.
     """
     scope = Scope()
     names = tuple(specs.environments)
-    chapters = specs.map(lambda spec: _chapters(scope, spec, names))
+    missing = missing_in(specs)
+    chapters = specs.map_rooted(
+        lambda spec, root: _chapters(
+            scope.within(root, missing.get(environment_of(root) or "")), spec, names
+        )
+    )
     spec, base = specs.base, chapters.base
     environments = tuple(
-        _environment(scope, name, name == names[-1], spec, chapters.environments[name])
+        _environment(
+            scope.within((), missing.get(name)),
+            name,
+            specs.environments[name],
+            chapters.environments[name],
+        )
         for name in names
     )
     _refuse_untakable_names(scope, spec)
-    _refuse_unused(scope, spec)
+    if whole:
+        _refuse_unused(scope, spec)
     scope.finish()
     return Project(
         origin=(),
@@ -111,19 +135,28 @@ def resolve(specs: Composed[Spec]) -> Project:
         models=base.models,
         alerts=base.alerts,
         ci=base.ci,
+        patches=base.patches,
+        extensions=tuple(
+            Extension(("targets", name), name, asked.package, asked.version, asked.settings)
+            for name, asked in spec.targets.items()
+        ),
+        templates=tuple(
+            OwnTemplate(("templates", name), name, own.file, own.base)
+            for name, own in spec.templates.items()
+        ),
     )
 
 
 def _chapters(scope: Scope, spec: Spec, environments: tuple[str, ...]) -> _Chapters:
     scope.secrets = spec.secrets
-    images = {name: _image(name, image, spec) for name, image in spec.images.items()}
+    images = {name: _image(scope, name, image, spec) for name, image in spec.images.items()}
     if images and "kubernetes" in (spec.platform.orchestration, spec.platform.training):
         scope.used.add(("image", next(iter(images))))  # see `containers.job_image`
-    sources = resolve_sources(scope, spec, images, _sources_models_write(spec, images))
+    sources = resolve_sources(scope, spec, images, _sources_models_write(scope, spec, images))
     entities = resolve_entities(scope, sources)
     views = resolve_views(scope, spec, sources, entities)
     return _Chapters(
-        platform=Platform(("platform",), **words_of(spec)),
+        platform=Platform(scope.at("platform"), **words_of(spec)),
         services=_services(scope, spec),
         images=tuple(images.values()),
         sources=tuple(sources.values()),
@@ -133,13 +166,14 @@ def _chapters(scope: Scope, spec: Spec, environments: tuple[str, ...]) -> _Chapt
         models=resolve_models(scope, spec, Names(sources, views, images, environments)),
         alerts=_alerts(scope, spec),
         ci=_ci(scope, spec),
+        patches=resolve_patches(scope, spec),
     )
 
 
 def _services(scope: Scope, spec: Spec) -> Services:
     written = spec.services
     feast, kafka = written.feast, written.kafka
-    at: Path = ("services",)
+    at = scope.at("services")
     connections = {}
     for kind in KINDS:
         connection = getattr(getattr(written, kind, None), "connection", None)
@@ -179,9 +213,9 @@ def _url(service: Any) -> str | None:
     return None if service is None else service.url.rstrip("/")
 
 
-def _image(name: str, image: Any, spec: Spec) -> Image:
+def _image(scope: Scope, name: str, image: Any, spec: Spec) -> Image:
     return Image(
-        ("images", name),
+        scope.at("images", name),
         name,
         image.dockerfile,
         image.python or PYTHON,
@@ -192,7 +226,7 @@ def _image(name: str, image: Any, spec: Spec) -> Image:
 
 
 def _sources_models_write(
-    spec: Spec, images: dict[str, Image]
+    scope: Scope, spec: Spec, images: dict[str, Image]
 ) -> dict[str, tuple[str, tuple[Column, ...]]]:
     """The sources that a model's batch fills, with the columns it gives them.
 
@@ -202,13 +236,13 @@ def _sources_models_write(
     found: dict[str, tuple[str, tuple[Column, ...]]] = {}
     if all(model.batch is None for model in spec.models.values()):
         return found
-    quiet = Scope()
+    quiet = Scope(scope.root)
     sources = resolve_sources(quiet, spec, images, {})
     views = resolve_views(quiet, spec, sources, resolve_entities(quiet, sources))
     for name, model in spec.models.items():
         if model.batch is None:
             continue
-        at: Path = ("models", name)
+        at = quiet.at("models", name)
         try:
             target = resolve_target(quiet, model.target, (*at, "target"), sources)
         except Unresolvable:
@@ -220,7 +254,7 @@ def _sources_models_write(
 
 
 def _alerts(scope: Scope, spec: Spec) -> Alerts:
-    written, at = spec.alerts, ("alerts",)
+    written, at = spec.alerts, scope.at("alerts")
     channels = {}
     for name, channel in written.channels.items():
         try:
@@ -266,27 +300,20 @@ def _channel(scope: Scope, name: str, channel: Any, at: Path) -> Channel:
 
 
 def _ci(scope: Scope, spec: Spec) -> Ci:
-    written, at = spec.ci, ("ci",)
+    written, at = spec.ci, scope.at("ci")
     tags = {kind: tuple(written.tags.get(kind, ())) for kind in ("default", "gpu")}
     trigger = _or_none(scope, written.trigger, (*at, "trigger")) if written.trigger else None
-    return Ci(at, written.file, tags, trigger)
+    return Ci(at, written.file, tags, trigger, dict(written.jobs), tuple(written.include))
 
 
-def _environment(
-    scope: Scope, name: str, last: bool, spec: Spec, chapters: _Chapters
-) -> Environment:
+def _environment(scope: Scope, name: str, spec: Spec, chapters: _Chapters) -> Environment:
+    last = not spec.environments or name == list(spec.environments)[-1]
     at: Path = ("environments", name)
     written: Any = spec.environments.get(name)
     versions = dict(written.versions) if written else {}
     for model in versions:
-        if model not in spec.models:
-            scope.report(
-                "N001",
-                f"there is no model '{model}'",
-                (*at, "versions", model),
-                nearest(model, spec.models, "model"),
-                on_key=True,
-            )
+        with suppress(Unresolvable):
+            scope.find("model", model, spec.models, (*at, "versions", model), on_key=True)
     return Environment(
         origin=at,
         name=name,
@@ -303,6 +330,8 @@ def _environment(
         views=chapters.views,
         models=chapters.models,
         alerts=chapters.alerts,
+        patches=chapters.patches,
+        namespace_written=written is not None and written.namespace is not None,
     )
 
 

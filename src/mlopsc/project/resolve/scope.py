@@ -12,6 +12,8 @@ from mlopsc.project.units import EVEN_DURATIONS, BadSchedule, cron_of, longest_g
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from mlopsc.project.resolve.elsewhere import Missing
+
 T = TypeVar("T")
 
 
@@ -25,11 +27,29 @@ class Scope:
     The one mutable thing in this room; it does not outlive `resolve`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = ()) -> None:
+        self.root = root
         self.findings: list[Finding] = []
         self.used: set[tuple[str, str]] = set()
         self.broken: set[tuple[str, str]] = set()
         self.secrets: Mapping[str, object] = {}
+        self.elsewhere: Missing = {}
+
+    def within(self, root: Path, elsewhere: Missing | None = None) -> Scope:
+        """A scope for one environment's spec: what it finds and uses counts here as well.
+
+        Args:
+            root: what the paths of that spec's nodes begin with.
+            elsewhere: what other environments have and this one does not.
+        """
+        inner = Scope(root)
+        inner.findings, inner.used = self.findings, self.used
+        inner.elsewhere = elsewhere or {}
+        return inner
+
+    def at(self, *keys: str | int) -> Path:
+        """The path of what stands at these keys of the spec that is resolved."""
+        return (*self.root, *keys)
 
     def report(
         self,
@@ -79,7 +99,14 @@ class Scope:
         self.broken.add((kind, name))
 
     def find(
-        self, kind: str, name: str, among: Mapping[str, T], at: Path, help_: str | None = None
+        self,
+        kind: str,
+        name: str,
+        among: Mapping[str, T],
+        at: Path,
+        help_: str | None = None,
+        *,
+        on_key: bool = False,
     ) -> T:
         """What `name` refers to.
 
@@ -93,10 +120,21 @@ class Scope:
         if name in among:
             self.used.add((kind, name))
             return among[name]
+        for each in kind.split(" or "):
+            if (each, name) in self.elsewhere:
+                self.used.add((each, name))
+                other = self.elsewhere[each, name]
+                raise self.fail(
+                    "N001", other.message(each, name), at, other.help, other.note, on_key=on_key
+                )
         # Who is meant by a misspelled name is not unused on top.
         self.used.add((kind, closest(name, among) or name))
         raise self.fail(
-            "N001", f"there is no {kind} '{name}'", at, help_ or nearest(name, among, kind)
+            "N001",
+            f"there is no {kind} '{name}'",
+            at,
+            help_ or nearest(name, among, kind),
+            on_key=on_key,
         )
 
     def column(

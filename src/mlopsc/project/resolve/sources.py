@@ -104,7 +104,7 @@ def _source(
     images: dict[str, Image],
     written: tuple[str, tuple[Column, ...]] | None,
 ) -> Source:
-    at: Path = ("sources", name)
+    at = scope.at("sources", name)
     kind = next((kind for kind in KINDS if getattr(source, kind) is not None), None)
     own = columns_of(source.columns, (*at, "columns"))
     return Source(
@@ -202,7 +202,7 @@ def _refuse_build_cycles(scope: Scope, sources: dict[str, Source]) -> None:
         scope.report(
             "N004",
             f"source '{cycle[0]}' is built from itself: {' ← '.join(cycle)}",
-            ("sources", cycle[0], "build", "from"),
+            scope.at("sources", cycle[0], "build", "from"),
             "take one of them out of its `from`",
         )
         graph = {name: upstream for name, upstream in graph.items() if name not in cycle}

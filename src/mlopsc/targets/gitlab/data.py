@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlopsc.artifacts.draft import Body, traced
-from mlopsc.project import conventions
+from mlopsc.project import conventions, pipelines
 from mlopsc.project.conventions import decision, program
 from mlopsc.targets.gitlab import flow, images, rules
 from mlopsc.targets.gitlab.runtime import (
@@ -31,16 +31,32 @@ Jobs = Iterator[tuple[str, Body]]
 # --- jobs of the project: no model owns a source or the feature registry ------------------------
 
 
-def project_jobs(project: Project) -> Jobs:
-    """Building sources, applying feature definitions, materializing views."""
+Owned = tuple["Source | View", str, Body]
+"""A job with the source or view that it is for."""
+
+
+def source_jobs(project: Project) -> Iterator[Owned]:
+    """Building sources, and checking them afterwards."""
     for environment in project.environments:
         for source in environment.sources:
-            yield from _source_jobs(project, environment, source)
+            for name, job in _source_jobs(project, environment, source):
+                yield source, name, job
+
+
+def view_jobs(project: Project) -> Iterator[Owned]:
+    """Materializing views."""
+    if not flow.applies_features(project):
+        return
+    for environment in project.environments:
+        for view in environment.views:
+            for name, job in _materialize_job(environment, view):
+                yield view, name, job
+
+
+def apply_jobs(project: Project) -> Jobs:
+    """Applying feature definitions."""
     if flow.applies_features(project):
         yield from _apply_jobs(project)
-        for environment in project.environments:
-            for view in environment.views:
-                yield from _materialize_job(environment, view)
 
 
 def _source_jobs(project: Project, environment: Environment, source: Source) -> Jobs:
@@ -54,13 +70,15 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
             rules.is_(conventions.ENVIRONMENT_VARIABLE, environment.name),
         ]
     )
-    builds = f"build {source.name} {environment.name}"
+    scheduled = environment.platform.at("orchestration")
+    builds = pipelines.build(source.name, environment.name)
     used = build.image
     own = used.image if used is not None else None
     pushed = own if own is not None and own.reference is not None else None
-    prepared = f"image for {source.name} {environment.name}"
+    prepared = pipelines.image_for(source.name, environment.name)
     if pushed is not None:
-        yield prepared, images.content_job(project, pushed, [rules.rule(started)])
+        job = images.content_job(project, pushed, [rules.rule(started)])
+        yield prepared, traced(job, build.origin, build.at("image"), scheduled)
     image = used.reference if used is not None else None
     if pushed is not None:
         image = f"${images.image_variable(pushed)}"
@@ -68,7 +86,7 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
         **_extended(project, image),
         **({"needs": needs(prepared, optional=False)} if pushed is not None else {}),
         "stage": "data_validation",
-        "rules": traced([rules.rule(started)], build.at("schedule"), decision("gitlab_task_jobs")),
+        "rules": [rules.rule(started)],
         "environment": access(environment, source.name),
         "interruptible": False,
         "variables": services(environment),
@@ -76,10 +94,10 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
     }
     if image is not None:
         body["image"] = traced({"name": image, "entrypoint": [""]}, build.at("image"))
-    yield builds, traced(body, build.origin, decision("gitlab_task_jobs"))
+    yield builds, traced(body, build.origin, scheduled, decision("gitlab_task_jobs"))
     if source.kind is not None:
         yield (
-            f"validate {source.name} {environment.name}",
+            pipelines.validate(source.name, environment.name),
             traced(
                 {
                     "extends": ".python",
@@ -92,6 +110,7 @@ def _source_jobs(project: Project, environment: Environment, source: Source) -> 
                     "artifacts": _validation_report(),
                 },
                 source.origin,
+                scheduled,
                 decision("gitlab_task_jobs"),
             ),
         )
@@ -111,7 +130,7 @@ def _extended(project: Project, image: str | None) -> Job:
 def _apply_jobs(project: Project) -> Jobs:
     before: str | None = None
     for environment in project.environments:
-        name = f"apply features {environment.name}"
+        name = pipelines.apply_features(environment.name)
         folder = conventions.FEATURE_REPO
         body: Job = {
             "extends": ".python",
@@ -119,7 +138,7 @@ def _apply_jobs(project: Project) -> Jobs:
             "needs": needs(*(("check", before) if before else ("check",)), artifacts=False),
             "rules": [
                 rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
-                rules.rule(rules.PUSH, _definitions(project)),
+                *rules.changed(rules.PUSH, _definitions(project)),
             ],
             "environment": access(environment, "features"),
             "resource_group": f"{environment.name}/features",
@@ -134,14 +153,12 @@ def _apply_jobs(project: Project) -> Jobs:
         before = name
 
 
-def _definitions(project: Project) -> list[str]:
-    modules = [f"{view.module.replace('.', '/')}.py" for view in project.on_demand_views]
-    return [f"{conventions.FEATURE_REPO}/**/*", *modules]
-
-
-def apply_job(environment: str) -> str:
-    """The job that applies feature definitions in an environment."""
-    return f"apply features {environment}"
+def _definitions(project: Project) -> rules.Changes:
+    modules: list[rules.Changes] = [
+        {f"{view.module.replace('.', '/')}.py": (view.at("python"),)}
+        for view in project.on_demand_views
+    ]
+    return rules.together({f"{conventions.FEATURE_REPO}/**/*": ()}, *modules)
 
 
 def _materialize_job(environment: Environment, view: View) -> Jobs:
@@ -167,8 +184,13 @@ def _materialize_job(environment: Environment, view: View) -> Jobs:
         ],
     }
     yield (
-        f"materialize {view.name} {environment.name}",
-        traced(body, view.at("materialize"), decision("gitlab_task_jobs")),
+        pipelines.materialize(view.name, environment.name),
+        traced(
+            body,
+            view.origin,
+            environment.platform.at("orchestration"),
+            decision("gitlab_task_jobs"),
+        ),
     )
 
 
@@ -209,7 +231,8 @@ def _validate(project: Project, model: Model, environment: Environment) -> Body:
         ],
         "artifacts": _validation_report(),
     }
-    return traced(body, model.target.origin, *(source.origin for source in sources_of(model)))
+    trained = model.training.origin if model.training is not None else model.origin
+    return traced(body, trained, *(source.origin for source in sources_of(model)))
 
 
 def _validation_report() -> Body:
@@ -225,7 +248,7 @@ def _dataset(project: Project, model: Model, training: Training, environment: En
     script: list[Body] = pull_data(project, sources_of(model))
     body: Job = {"extends": [".python", f".{model.name}:training"], "stage": "feature_engineering"}
     if model.uses_feature_store:
-        waited.append(apply_job(environment.name))
+        waited.append(pipelines.apply_features(environment.name))
         script.append(traced(_OWN_REGISTRY, decision("gitlab_merge_request_features")))
     body["needs"] = needs(*waited, artifacts=False)
     body["script"] = [
@@ -233,7 +256,7 @@ def _dataset(project: Project, model: Model, training: Training, environment: En
         f"python {program('dataset')} --model {model.name} --environment {environment.name}",
     ]
     body["artifacts"] = artifacts(f"build/{model.name}/data/", kept=DATA_KEPT, access="developer")
-    return traced(body, training.at("window"), training.at("split"), training.at("environment"))
+    return traced(body, training.origin, model.platform.at("training"))
 
 
 _OWN_REGISTRY = f"""\

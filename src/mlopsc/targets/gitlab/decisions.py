@@ -9,6 +9,11 @@ DECISIONS: Final[dict[str, str]] = {
         "the seven stages of a model's life, in their order; `needs` lets a job start before "
         "its stage does"
     ),
+    "gitlab_own_stages": (
+        "a stage that only `ci.jobs` or `ci.include` know comes before ours, so that tests are "
+        "through before anything is trained; `deploy` comes after ours. An included file that "
+        "names stages of its own takes GitLab's `build`, `test` and `deploy` for granted"
+    ),
     "gitlab_one_pipeline": (
         "one push, one pipeline: merge requests have a pipeline of their own, so a branch has "
         "none; only the default branch runs without one (docs.gitlab.com/ci/yaml/workflow)"
@@ -44,6 +49,12 @@ DECISIONS: Final[dict[str, str]] = {
     "gitlab_include": (
         "a model's jobs stand in a file of their own, so that a change to it is a change to "
         "that model alone"
+    ),
+    "gitlab_apart": (
+        "with more than 50 models, built sources and materialized views, a model has a pipeline of "
+        "its own: GitLab takes 150 files a pipeline and reads all of them before any rule. A run "
+        "that names a model includes that model's file; a push starts the pipelines of the models "
+        "whose files changed (docs.gitlab.com/ci/pipelines/downstream_pipelines)"
     ),
     "gitlab_rules": (
         "a run that names a model or a task runs exactly that. Otherwise changed files "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
-from mlopsc.project import conventions
+from mlopsc.project import conventions, pipelines
 from mlopsc.project.alerting import project_rule_groups
 from mlopsc.project.conventions import decision
 from mlopsc.targets.gitlab import flow, images, pins, promotion, rules
@@ -135,7 +135,7 @@ def project_jobs(project: Project) -> Jobs:
             "needs": needs("check", artifacts=False),
             "rules": [
                 rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
-                _gated(environment, rules.rule(rules.PUSH, [file])),
+                *_gated(environment, rules.changed(rules.PUSH, {file: ()})),
             ],
             "environment": _environment(environment, "alerts"),
             "resource_group": traced(
@@ -144,7 +144,8 @@ def project_jobs(project: Project) -> Jobs:
             "interruptible": False,
             "script": [f"{_SERVER_SIDE} --filename {file}"],
         }
-        yield f"deploy alerts {environment.name}", traced(body, ("alerts", "rules"))
+        at = (environment.alerts.at("rules"), environment.platform.at("metrics"))
+        yield pipelines.deploy_alerts(environment.name), traced(body, *at)
 
 
 def model_jobs(project: Project, model: Model) -> Jobs:
@@ -168,11 +169,18 @@ def _environment_jobs(
     yield from packed
     clicked = environment.deploy == "manual" and not packed
     body: Job = {
-        "extends": ".deploy" if clicked else [".deploy", follow],
-        **({"rules": traced(started, decision("gitlab_rules"))} if clicked else {}),
+        "extends": traced(
+            ".deploy" if clicked else [".deploy", follow],
+            *((environment.at("deploy"),) if not packed else ()),
+        ),
+        **(
+            {"rules": traced(started, environment.at("deploy"), decision("gitlab_rules"))}
+            if clicked
+            else {}
+        ),
         **_deploy(project, environment, model, before, [job for job, _ in packed]),
     }
-    at = (environment.origin, environment.at("deploy"), decision("gitlab_deploy"))
+    at = (environment.origin, decision("gitlab_deploy"))
     yield job_name(model.name, "deploy", environment.name), traced(body, *at)
     yield from _mark(project, environment, model, follow)
     yield from promotion.next_(project, model, environment, follow)
@@ -196,7 +204,14 @@ def _mark(project: Project, environment: Environment, model: Model, follow: str)
     }
     yield (
         job_name(model.name, "mark", environment.name),
-        traced(body, *(image.origin for image in own), decision("gitlab_mark")),
+        traced(
+            body,
+            *(image.origin for image in own),
+            *dict.fromkeys(
+                path for i in own for path in flow.owned_by(project, environment, model, i)
+            ),
+            decision("gitlab_mark"),
+        ),
     )
 
 
@@ -210,25 +225,24 @@ def _tag_variable(image: Image) -> str:
 def _rules(project: Project, environment: Environment, model: Model) -> list[rules.Rule]:
     changes = flow.deployment_changes(project, environment, model)
     found = rules.only_for(model.name, (rules.DEPLOY,), environment.name)
-    if flow.retrains(model):
+    if flow.retrains(project, model):
         found.append(rules.never(f"${conventions.ALERT_VARIABLE}"))
     asked = f"{rules.DEFAULT_BRANCH} && {rules.named(model.name, rules.DEPLOY)}"
-    found.append(_gated(environment, rules.rule(asked)))
+    found += _gated(environment, [rules.rule(asked)])
     found.append(rules.never(f"${conventions.MODEL_VARIABLE}"))
-    pushed = rules.rule(rules.PUSH, changes)
+    pushed = rules.changed(rules.PUSH, changes)
     if environment.pinned(model) or not flow.packs_serving_image(project, model):
-        found.append(_gated(environment, pushed))
-    else:
-        pushed["when"] = traced("manual", decision("gitlab_champion"))
-        found.append({**pushed, "allow_failure": True})
-    return found
+        return [*found, *_gated(environment, pushed)]
+    manual = traced("manual", decision("gitlab_champion"))
+    return [*found, *({**rule, "when": manual, "allow_failure": True} for rule in pushed)]
 
 
-def _gated(environment: Environment, rule: rules.Rule) -> rules.Rule:
+def _gated(environment: Environment, started: list[rules.Rule]) -> list[rules.Rule]:
     if environment.deploy == "automatic":
-        return rule
+        return started
     manual = traced("manual", environment.at("deploy"), decision("gitlab_manual"))
-    return {**rule, "when": manual, "allow_failure": False}
+    waits = traced(False, environment.at("deploy"))
+    return [{**rule, "when": manual, "allow_failure": waits} for rule in started]
 
 
 def _follow(started: list[rules.Rule]) -> list[rules.Rule]:
@@ -248,7 +262,7 @@ def _rollback_rules(project: Project, environment: Environment, model: Model) ->
     return [
         rules.rule(f"{rules.DEFAULT_BRANCH} && {asked}"),
         rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
-        rules.rule(rules.PUSH, changes, when="manual", allow_failure=True),
+        *rules.changed(rules.PUSH, changes, when="manual", allow_failure=True),
     ]
 
 
@@ -323,7 +337,8 @@ def _deploy(
     stop = environment.tier != "production"
     body: Job = {
         "needs": [
-            *needs("check", *_waited(project, model, own, before), artifacts=False),
+            *needs("check", artifacts=False),
+            *_waited(project, environment, model, own, before),
             *needs(*packed[-1:], optional=False, artifacts=False),
         ],
         "environment": _environment(
@@ -338,29 +353,44 @@ def _deploy(
         "variables": _variables(project, environment, model),
     }
     if own:
-        tags = [images.content_tag(project, image, _tag_variable(image)) for image in own]
+        by = {i.name: flow.owned_by(project, environment, model, i) for i in own}
+        all_by = dict.fromkeys(path for paths in by.values() for path in paths)
+        tags = [
+            traced(images.content_tag(project, image, _tag_variable(image)), *by[image.name])
+            for image in own
+        ]
         file = "build/deploy/images.env"
         named = "".join(f"{v}=${v}\\n" for v in map(_tag_variable, own))
         overlay = ["resources: [../../$MANIFESTS]", "images:"]
         overlay += [f'- {{name: "{i.reference}", newTag: "${_tag_variable(i)}"}}' for i in own]
-        body["script"] = [*tags, *_steps(*overlay), f'printf "{named}" > {file}']
-        body["artifacts"] = artifacts(reports={"dotenv": file})
+        script = [*tags, *_steps(*overlay), f'printf "{named}" > {file}']
+        body["script"] = traced(script, *all_by)
+        body["artifacts"] = traced(artifacts(reports={"dotenv": file}), *all_by)
     return body
 
 
 def _waited(
-    project: Project, model: Model, own: tuple[Image, ...], before: str | None
-) -> list[str]:
+    project: Project,
+    environment: Environment,
+    model: Model,
+    own: tuple[Image, ...],
+    before: str | None,
+) -> list[Body]:
     """What goes before a deployment: gate, images, the environment before; where they are there."""
-    waited = []
+    found: list[Body] = []
     if model.training is not None and not flow.trains_in_kubernetes(model):
-        waited.append(job_name(model.name, "gate"))
+        judged = [job_name(model.name, "gate")]
         if flow.packs_serving_image(project, model) and flow.registers(project):
-            waited.append(job_name(model.name, "serving-image"))
-    waited += [flow.image_job(model, image) for image in own]
+            judged.append(job_name(model.name, "serving-image"))
+        at = model.platform.at("training")
+        found += [traced(need, at) for need in needs(*judged, artifacts=False)]
+    for image in own:
+        by = flow.owned_by(project, environment, model, image)
+        waited = needs(flow.image_job(model, image), artifacts=False)
+        found += [traced(need, image.origin, *by) for need in waited]
     if before is not None:
-        waited.append(job_name(model.name, "deploy", before))
-    return waited
+        found += needs(job_name(model.name, "deploy", before), artifacts=False)
+    return found
 
 
 def _time(model: Model) -> Job:
@@ -370,7 +400,8 @@ def _time(model: Model) -> Job:
         return {}
     rounds = min(serving.replicas.maximum, 4) if serving.replicas.maximum > 1 else 1
     limit = time_limit(serving.load_time * rounds + _SETTLE)
-    return {"timeout": traced(limit, serving.at("load_time"), serving.at("replicas"))}
+    at = (serving.at("load_time"), serving.replicas.at("max"))
+    return {"timeout": traced(limit, *at)}
 
 
 def _variables(project: Project, environment: Environment, model: Model) -> dict[str, Body]:
@@ -379,7 +410,7 @@ def _variables(project: Project, environment: Environment, model: Model) -> dict
     found: dict[str, Body] = {
         "MANIFESTS": conventions.model_manifests(environment.name, model.name),
         "NAMESPACE": traced(environment.namespace, environment.at("namespace")),
-        "SELECTOR": ",".join(f"{key}={labels[key]}" for key in keys),
+        "SELECTOR": traced(",".join(f"{key}={labels[key]}" for key in keys), project.at("project")),
     }
     if flow.serves(model):
         found["WORKLOADS"] = f"deployment/{conventions.object_name(model.name)}"

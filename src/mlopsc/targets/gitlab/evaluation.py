@@ -49,7 +49,7 @@ def _gate(model: Model, training: Training) -> Body:
             },
         ),
     }
-    return traced(body, at)
+    return traced(body, at, model.platform.at("training"))
 
 
 def _register(model: Model) -> Body:
@@ -64,7 +64,8 @@ def _register(model: Model) -> Body:
         "script": [f"python {program('register')} --model {model.name}"],
         "artifacts": artifacts(f"{folder}/", reports={"dotenv": f"{folder}/register.env"}),
     }
-    return traced(body, model.platform.at("model_registry"), decision("gitlab_register"))
+    at = (model.platform.at("model_registry"), model.platform.at("training"))
+    return traced(body, *at, decision("gitlab_register"))
 
 
 def _found(model: Model, training: Training) -> Body:
@@ -84,4 +85,5 @@ def _found(model: Model, training: Training) -> Body:
         ],
         "artifacts": artifacts(reports={"dotenv": "register.env"}),
     }
-    return traced(body, training.origin, decision("gitlab_kubernetes_training"))
+    at = (training.origin, model.platform.at("training"), decision("gitlab_kubernetes_training"))
+    return traced(body, *at)

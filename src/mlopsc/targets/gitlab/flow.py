@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Final, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
+from mlopsc.artifacts.draft import Body, traced
 from mlopsc.project import containers, conventions
 from mlopsc.project.alerting import rule_groups
+from mlopsc.project.conventions import decision
 from mlopsc.project.dashboards import has_dashboard
 from mlopsc.project.drift import reports_of
-from mlopsc.project.model import (
-    Environment,
-    Evaluation,
-    Image,
-    Model,
-    Project,
-    Source,
-    Training,
-    View,
-)
+from mlopsc.project.remembered import remembered
 from mlopsc.project.runtimes import RUNTIMES
 from mlopsc.targets.gitlab.rules import (
     DEPLOY,
     MERGE_REQUEST,
     PUSH,
     TRAIN,
-    Rule,
+    Changes,
+    changed,
     never,
     only_for,
     rule,
+    together,
 )
-from mlopsc.targets.gitlab.runtime import is_local, job_name, sources_of
+from mlopsc.targets.gitlab.runtime import in_environment, is_local, job_name, sources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from mlopsc.diagnostics.finding import Path
+    from mlopsc.project.model import (
+        Environment,
+        Evaluation,
+        Image,
+        Model,
+        Project,
+        Source,
+        Training,
+    )
 
 KUBERNETES: Final = "kubernetes"
 _DIGEST_LENGTH: Final = 16
@@ -67,11 +74,33 @@ def registers(project: Project) -> bool:
     )
 
 
-def retrains(model: Model) -> bool:
-    """Whether an alert may start training."""
-    return model.monitoring is not None and "retrain" in model.monitoring.respond.values()
+def retrains(project: Project, model: Model) -> bool:
+    """Whether an alert may start training, in whichever environment it comes from."""
+    return bool(retrained_by(project, model))
 
 
+def retrained_by(project: Project, model: Model) -> tuple[Path, ...]:
+    """What in the spec says that an alert starts training; of several, no one alone."""
+    asked: dict[Path, Path] = {}
+    for environment in project.environments:
+        there = model_in(environment, model.name)
+        watched = there.monitoring if there is not None else None
+        if watched is not None:
+            for kind, response in watched.respond.items():
+                if response == "retrain":
+                    asked[watched.at("respond", kind)] = watched.at("respond")
+    return tuple(asked) if len(asked) == 1 else tuple(dict.fromkeys(asked.values()))
+
+
+def as_trained(project: Project, model: Model) -> Model:
+    """The model as it is where it is trained: sources may lie elsewhere in another environment."""
+    if model.training is None:
+        return model
+    environment = in_environment(project, model.training.environment)
+    return model_in(environment, model.name) or model
+
+
+@remembered
 def applies_features(project: Project) -> bool:
     """Whether there are feature definitions to apply."""
     return any(model.uses_feature_store for model in project.models)
@@ -92,7 +121,12 @@ def packs_serving_image(project: Project, model: Model) -> bool:
 
 def model_in(environment: Environment, name: str) -> Model | None:
     """The model as it is in an environment."""
-    return next((model for model in environment.models if model.name == name), None)
+    return _models_in(environment).get(name)
+
+
+@remembered
+def _models_in(environment: Environment) -> dict[str, Model]:
+    return {model.name: model for model in environment.models}
 
 
 def cluster_jobs(project: Project, environment: Environment, model: Model) -> bool:
@@ -103,28 +137,36 @@ def cluster_jobs(project: Project, environment: Environment, model: Model) -> bo
     training = model.training if trains_in_kubernetes(model) else None
     if training is not None and training.environment == environment.name:
         return True
+    return _scheduled_there(project, environment, model)
+
+
+def _scheduled_there(project: Project, environment: Environment, model: Model) -> bool:
+    """Whether Kubernetes keeps the schedules, and there is anything to keep."""
     if model.platform.orchestration != KUBERNETES:
         return False
-    views = _first_used(environment, model, lambda each: each.views)
+    first = _first_users(environment)
+    views = [view for view in model.views if first["view", view.name] == model.name]
     runs = bool(model.monitoring or model.batch or any(view.materialize for view in views))
     if runs and containers.job_image(project, model) is not None:
         return True
-    sources = _first_used(environment, model, _all_sources)
-    return any(source.build is not None and source.build.image is not None for source in sources)
+    return any(
+        source.build is not None
+        and source.build.image is not None
+        and first["source", source.name] == model.name
+        for source in _all_sources(model)
+    )
 
 
-T = TypeVar("T", View, Source)
-
-
-def _first_used(
-    environment: Environment, model: Model, used: Callable[[Model], tuple[T, ...]]
-) -> list[T]:
-    before: set[str] = set()
-    for each in environment.models:
-        if each.name == model.name:
-            break
-        before.update(one.name for one in used(each))
-    return [one for one in used(model) if one.name not in before]
+@remembered
+def _first_users(environment: Environment) -> dict[tuple[str, str], str]:
+    """The first model that uses a view or a source."""
+    found: dict[tuple[str, str], str] = {}
+    for model in environment.models:
+        for view in model.views:
+            found.setdefault(("view", view.name), model.name)
+        for source in _all_sources(model):
+            found.setdefault(("source", source.name), model.name)
+    return found
 
 
 def _all_sources(model: Model) -> tuple[Source, ...]:
@@ -136,6 +178,16 @@ def _all_sources(model: Model) -> tuple[Source, ...]:
         if model.monitoring.reference is not None:
             found.append(model.monitoring.reference)
     return tuple({source.name: source for source in found}.values())
+
+
+def cluster_jobs_by(project: Project, environment: Environment, model: Model) -> tuple[Path, ...]:
+    """The word of `platform` that alone brings the model's jobs to the environment's cluster."""
+    training = model.training if trains_in_kubernetes(model) else None
+    trains = training is not None and training.environment == environment.name
+    scheduled = _scheduled_there(project, environment, model)
+    if trains == scheduled:
+        return ()  # neither, or each would
+    return (model.platform.at("training" if trains else "orchestration"),)
 
 
 def has_manifests(project: Project, environment: Environment, model: Model) -> bool:
@@ -166,6 +218,16 @@ def own_images(project: Project, environment: Environment, model: Model) -> tupl
     return tuple(found.values())
 
 
+def owned_by(
+    project: Project, environment: Environment, model: Model, image: Image
+) -> tuple[Path, ...]:
+    """The word of `platform` without which no manifest of the model names the image there."""
+    serving = model.serving.image if model.serving is not None and serves(model) else None
+    if serving is not None and serving.image is not None and serving.image.name == image.name:
+        return ()
+    return cluster_jobs_by(project, environment, model)
+
+
 def images_to_build(project: Project, model: Model) -> tuple[Image, ...]:
     """Every image of the spec that some job of the model runs in, each once."""
     found: dict[str, Image] = {}
@@ -187,25 +249,28 @@ def image_job(model: Model, image: Image) -> str:
 # --- what starts it --------------------------------------------------------------------------
 
 
-def training_changes(project: Project, model: Model) -> tuple[str, ...]:
+def training_changes(project: Project, model: Model) -> Changes:
     """Files whose change makes a new version worth training."""
     if model.training is None:
-        return ()
-    found = [conventions.model_pipeline(model.name), *model.training.paths]
+        return {}
+    found: list[Changes] = [{conventions.model_pipeline(model.name): ()}]
     image = training_image_of(model)
     if image is not None:
-        found += input_patterns(project, image)
+        found.append(input_patterns(project, image))
+    found.append(containers.path_causes(model.training))
     if packs_serving_image(project, model):
-        found.append(f"{conventions.serving_dockerfile(model.name).rpartition('/')[0]}/**/*")
-    for source in sources_of(model):
-        found += _data_patterns(source)
-    return tuple(dict.fromkeys(found))
+        folder = conventions.serving_dockerfile(model.name).rpartition("/")[0]
+        found.append({f"{folder}/**/*": ()})
+    found += [_data_patterns(source) for source in sources_of(model)]
+    return together(*found)
 
 
-def input_patterns(project: Project, image: Image) -> list[str]:
+def input_patterns(project: Project, image: Image) -> Changes:
     """What an image is built from, as patterns: a folder's name alone would match no file in it."""
-    inputs = containers.build_inputs(project, image)
-    return [path if path == image.dockerfile else _pattern(path) for path in inputs]
+    return {
+        path if path == image.dockerfile else _pattern(path): named
+        for path, named in containers.input_causes(project, image).items()
+    }
 
 
 def _pattern(path: str) -> str:
@@ -214,25 +279,32 @@ def _pattern(path: str) -> str:
     return trimmed if "." in trimmed.rpartition("/")[2] else f"{trimmed}/**/*"
 
 
-def _data_patterns(source: Source) -> list[str]:
+def _data_patterns(source: Source) -> Changes:
     path = (source.location or "").rstrip("/")
-    return [_pattern(path), f"{path}.dvc"] if path and is_local(source) else []
+    if not path or not is_local(source):
+        return {}
+    return dict.fromkeys((_pattern(path), f"{path}.dvc"), (source.at(source.kind or ""),))
 
 
-def deployment_changes(project: Project, environment: Environment, model: Model) -> tuple[str, ...]:
+def deployment_changes(project: Project, environment: Environment, model: Model) -> Changes:
     """Files whose change makes an environment differ from git."""
-    found = [f"{conventions.model_manifests(environment.name, model.name)}/**/*"]
+    found: list[Changes] = [
+        {f"{conventions.model_manifests(environment.name, model.name)}/**/*": ()}
+    ]
     if cluster_jobs(project, environment, model):
-        found += _configuration(model)
+        by = cluster_jobs_by(project, environment, model)
+        found.append(dict.fromkeys(_configuration(model), by))
     if has_dashboard(environment, model):
         folder = conventions.dashboards(environment.name)
-        found += [
+        drawn = (
             conventions.dashboard(environment.name, model.name),
             f"{folder}/kustomization.yaml",
-        ]
+        )
+        found.append(dict.fromkeys(drawn, (environment.platform.at("dashboards"),)))
     for image in own_images(project, environment, model):
-        found += input_patterns(project, image)
-    return tuple(dict.fromkeys(found))
+        by = owned_by(project, environment, model, image)
+        found += [{path: (*c, *by)} for path, c in input_patterns(project, image).items()]
+    return together(*found)
 
 
 def _configuration(model: Model) -> list[str]:
@@ -245,52 +317,70 @@ def _configuration(model: Model) -> list[str]:
     return found
 
 
-def training_rules(project: Project, model: Model, *, merge_requests: bool) -> list[Rule]:
+def training_rules(project: Project, model: Model, *, merge_requests: bool) -> list[Body]:
     """When a model is trained: on request, on schedule, and when what it is made from changes."""
     changes = training_changes(project, model)
-    found = only_for(model.name, (TRAIN,))
-    if retrains(model):
-        # A trigger token is what Alertmanager has: whatever it starts asks for the cool-down first.
-        found += [never(condition) for condition in ALERTED]
+    found: list[Body] = [*only_for(model.name, (TRAIN,)), *_not_by_an_alert(project, model)]
     found.append(rule(f'${conventions.MODEL_VARIABLE} == "{model.name}"'))
     if merge_requests:
-        found.append(rule(MERGE_REQUEST, changes))
-    found.append(rule(PUSH, changes))
-    return found
+        found += _proposed(model, changes)
+    return [*found, *changed(PUSH, changes)]
+
+
+def _proposed(model: Model, changes: Changes) -> list[Body]:
+    """In merge requests; a Job in the cluster ends with a version, and is not started there."""
+    return [traced(one, model.platform.at("training")) for one in changed(MERGE_REQUEST, changes)]
+
+
+def _not_by_an_alert(project: Project, model: Model) -> list[Body]:
+    """A trigger token is what Alertmanager has: whatever it starts asks for the cool-down first."""
+    by = retrained_by(project, model)
+    return [traced(never(condition), *by) for condition in ALERTED if by]
+
+
+def all_changes(project: Project, model: Model) -> tuple[Changes, Changes]:
+    """The files whose change gives the model a job in a merge request, and on the default branch."""
+    images = (input_patterns(project, image) for image in images_to_build(project, model))
+    trained = together(training_changes(project, model), *images)
+    deployed = [
+        deployment_changes(project, environment, there)
+        for environment in project.environments
+        if (there := model_in(environment, model.name)) is not None
+        and has_manifests(project, environment, there)
+    ]
+    return {} if trains_in_kubernetes(model) else trained, together(trained, *deployed)
 
 
 ALERTED: Final = (f"${conventions.ALERT_VARIABLE}", '$CI_PIPELINE_SOURCE == "trigger"')
 
 
-def image_rules(project: Project, model: Model, image: Image) -> list[Rule]:
+def image_rules(project: Project, model: Model, image: Image) -> list[Body]:
     """When an image is seen to: whenever a job that runs in it may be."""
-    deployed = [
-        environment
-        for environment in project.environments
-        if (there := model_in(environment, model.name)) is not None
-        and any(own.name == image.name for own in own_images(project, environment, there))
-    ]
-    changes = [*training_changes(project, model), *input_patterns(project, image)]
-    manifests = [
-        change
-        for environment in deployed
-        if (there := model_in(environment, model.name)) is not None
-        for change in deployment_changes(project, environment, there)
-    ]
-    found = only_for(model.name, (TRAIN, DEPLOY) if deployed else (TRAIN,))
-    if retrains(model):
-        found += [never(condition) for condition in ALERTED]
+    deployed: list[Changes] = []
+    manifests: dict[str, tuple[Path, ...]] = {}
+    for environment in project.environments:
+        there = model_in(environment, model.name)
+        if there is None or image.name not in {
+            own.name for own in own_images(project, environment, there)
+        }:
+            continue
+        by = owned_by(project, environment, there, image)
+        looked_at = deployment_changes(project, environment, there)
+        manifests |= {path: by for path in looked_at if path.startswith("k8s/")}
+        deployed.append({path: (*c, *by) for path, c in looked_at.items()})
+    changes = together(training_changes(project, model), input_patterns(project, image))
+    tasks = (TRAIN, DEPLOY) if deployed else (TRAIN,)
+    found: list[Body] = [*only_for(model.name, tasks), *_not_by_an_alert(project, model)]
     found.append(rule(f'${conventions.MODEL_VARIABLE} == "{model.name}"'))
     if not trains_in_kubernetes(model):
-        found.append(rule(MERGE_REQUEST, changes))
-    found.append(rule(PUSH, [*changes, *manifests]))
-    return found
+        found += _proposed(model, changes)
+    return [*found, *changed(PUSH, together(changes, manifests, *deployed))]
 
 
 # --- the contract ----------------------------------------------------------------------------
 
 
-def contract(model: Model, training: Training) -> str:
+def contract(model: Model, training: Training) -> Body:
     """A digest of everything in the spec that decides what is trained and how it is judged."""
     said = {
         "task": model.task,
@@ -310,7 +400,36 @@ def contract(model: Model, training: Training) -> str:
         "serving": model.serving and [model.serving.format, model.serving.runtime],
     }
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return traced(digest, *dict.fromkeys(_agreed(model, training)), decision("gitlab_contract"))
+
+
+def _agreed(model: Model, training: Training) -> Iterator[Path]:
+    """What of the spec is in the contract."""
+    yield from (model.at("task"), model.at("target"), model.at("features"), model.at("prediction"))
+    for column in (model.target.column, *(feature.column for feature in model.features)):
+        yield from (column.typed_at, column.at("known_after"))
+    for source in sources_of(model):
+        yield from (source.at(source.kind or ""), source.at("timestamp"))
+    for view in model.views:
+        yield from (view.at("ttl"), view.at("fields"), view.at("source"))
+        yield from (entity.at("key") for entity in view.entities)
+    for function in model.on_demand_views:
+        yield function.at("python")
+    yield from map(training.at, ("command", "environment", "window", "seed", "parameters"))
+    yield from (training.at("parameters", name) for name in training.parameters)
+    yield from (training.split.at("validation"), training.split.at("test"))
+    if model.evaluation is not None:
+        yield from _judged_at(model.evaluation)
+    if model.serving is not None:
+        yield from (model.serving.at("format"), model.serving.at("runtime"))
+
+
+def _judged_at(evaluation: Evaluation) -> Iterator[Path]:
+    yield from (evaluation.at("metrics"), evaluation.at("slices"), evaluation.at("fairness"))
+    bounds = chain(evaluation.metrics, *(fairness.bounds for fairness in evaluation.fairness))
+    for bound in bounds:
+        yield from map(bound.at, ("min", "max", "max_worse", "severity"))
 
 
 def _column(column: object) -> list[object]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
@@ -12,8 +13,8 @@ from mlopsc.targets.gitlab import flow, pins
 from mlopsc.targets.gitlab.runtime import Job, artifacts, job_name, needs, shell
 
 if TYPE_CHECKING:
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Image, Model, Project
-    from mlopsc.targets.gitlab.rules import Rule
 
 Jobs = Iterator[tuple[str, Body]]
 
@@ -82,7 +83,14 @@ def content_tag(project: Project, image: Image, variable: str) -> Body:
     """A line that computes the tag of an image from what its build reads."""
     inputs = " ".join(shell(path) for path in containers.build_inputs(project, image))
     line = f"{variable}=$(git ls-tree HEAD -- {inputs} | git hash-object --stdin)"
-    return traced(line, image.origin, decision("gitlab_content_tag"))
+    return traced(line, *_read_by(project, image), decision("gitlab_content_tag"))
+
+
+def _read_by(project: Project, image: Image) -> dict[Path, None]:
+    """What of the spec decides what a build reads; of code, also what lies in a folder read whole."""
+    code = chain.from_iterable(containers.code_causes(project, image).values())
+    named = chain(containers.input_causes(project, image).values(), code)
+    return dict.fromkeys((image.origin, *chain.from_iterable(named)))
 
 
 def model_jobs(project: Project, model: Model) -> Jobs:
@@ -94,7 +102,7 @@ def model_jobs(project: Project, model: Model) -> Jobs:
         )
 
 
-def content_job(project: Project, image: Image, started: list[Rule]) -> Body:
+def content_job(project: Project, image: Image, started: Sequence[Body]) -> Body:
     """Sees to it that an image with today's content is there, and says under which tag."""
     dockerfile = image.dockerfile or conventions.dockerfile(image.name)
     file = f"build/images/{image.name}.env"
@@ -141,12 +149,14 @@ def serving_jobs(project: Project, model: Model) -> Jobs:
     """The serving image of a version that was just registered."""
     if not flow.packs_serving_image(project, model) or not flow.registers(project):
         return
-    parts = ("register",) if flow.trains_in_kubernetes(model) else ("register", "train")
-    fetched = job_name(model.name, "fetch")
-    waited = needs(*(job_name(model.name, part) for part in parts), optional=False)
+    waited = needs(job_name(model.name, "register"), optional=False)
     if flow.trains_in_kubernetes(model):
+        fetched = job_name(model.name, "fetch")
         yield fetched, _fetch_trained(model)
-        waited += needs(fetched, optional=False)
+        carried = needs(fetched, optional=False)
+    else:
+        carried = needs(job_name(model.name, "train"), optional=False)
+    waited += [traced(need, model.platform.at("training")) for need in carried]
     body: Job = {
         "extends": [".image", f".{model.name}:release"],
         "stage": "model_deployment",
@@ -182,7 +192,8 @@ def _fetch_trained(model: Model) -> Body:
         "script": download(model, f'"models:/{model.name}/${conventions.VERSION_VARIABLE}"'),
         "artifacts": artifacts(f"build/{model.name}/out/", kept="7 days", access="developer"),
     }
-    return traced(body, model.origin, decision("gitlab_kubernetes_training"))
+    at = (model.origin, model.platform.at("training"), decision("gitlab_kubernetes_training"))
+    return traced(body, *at)
 
 
 def download(model: Model, address: str) -> list[Body]:

@@ -44,6 +44,7 @@ def _monitor(project: Project, environment: Environment, model: Model) -> Body:
     assert monitoring is not None  # noqa: S101 - model_jobs has looked
     folder = f"build/{model.name}/monitor"
     read = tuple(s for s in (monitoring.current, monitoring.reference) if s is not None)
+    read_by = (monitoring.at("current"), monitoring.at("reference"))
     body: Job = {
         "extends": ".python",
         "stage": "monitoring",
@@ -52,14 +53,15 @@ def _monitor(project: Project, environment: Environment, model: Model) -> Body:
         **tags(project, monitoring.resources),
         "variables": {**services(environment), **runner_resources(monitoring.resources)},
         "script": [
-            *pull_data(project, read),
+            *(traced(line, *read_by) for line in pull_data(project, read)),
             f"python {program('monitor')} --model {model.name} --environment {environment.name}",
         ],
         "artifacts": artifacts(
             f"{folder}/", when="always", reports={"junit": f"{folder}/junit.xml"}
         ),
     }
-    return traced(body, monitoring.origin, decision("gitlab_task_jobs"))
+    scheduled = model.platform.at("orchestration")
+    return traced(body, monitoring.origin, scheduled, decision("gitlab_task_jobs"))
 
 
 def _batch(project: Project, environment: Environment, model: Model) -> Body:
@@ -75,8 +77,9 @@ def _batch(project: Project, environment: Environment, model: Model) -> Body:
         **tags(project, batch.resources),
         "variables": {**services(environment), **runner_resources(batch.resources)},
         "script": [
-            *pull_data(project, (batch.source,)),
+            *(traced(line, batch.at("from")) for line in pull_data(project, (batch.source,))),
             f"python {program('batch')} --model {model.name} --environment {environment.name}",
         ],
     }
-    return traced(body, batch.origin, decision("gitlab_task_jobs"))
+    scheduled = model.platform.at("orchestration")
+    return traced(body, batch.origin, scheduled, decision("gitlab_task_jobs"))

@@ -116,7 +116,9 @@ def first(project: Project, model: Model) -> Jobs:
     """A version that was just registered, to the first environment."""
     if not flow.registers(project):
         return
-    environment = project.environments[0]
+    environment = next((e for e in project.environments if flow.model_in(e, model.name)), None)
+    if environment is None:
+        return
     waited = [job_name(model.name, "register")]
     if flow.packs_serving_image(project, model):
         waited.append(job_name(model.name, "serving-image"))
@@ -130,16 +132,17 @@ def first(project: Project, model: Model) -> Jobs:
     }
     yield (
         job_name(model.name, "promote", environment.name),
-        traced(body, environment.at("versions"), environment.at("deploy")),
+        traced(body, environment.at("versions"), environment.origin),
     )
 
 
 def next_(project: Project, model: Model, environment: Environment, started: str) -> Jobs:
     """The version of an environment, once it is deployed there, to the next environment."""
-    position = project.environments.index(environment) + 1
-    if position == len(project.environments):
+    names = [each.name for each in project.environments]
+    later = project.environments[names.index(environment.name) + 1 :]
+    following = next((e for e in later if flow.model_in(e, model.name)), None)
+    if following is None:
         return
-    following = project.environments[position]
     deployed = job_name(model.name, "deploy", environment.name)
     body: Job = {
         "extends": [".promote", started],
@@ -151,7 +154,7 @@ def next_(project: Project, model: Model, environment: Environment, started: str
     }
     yield (
         job_name(model.name, "promote", following.name),
-        traced(body, following.at("versions"), following.at("deploy")),
+        traced(body, following.at("versions"), following.origin),
     )
 
 

@@ -7,23 +7,39 @@ and changed files decide.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from mlopsc.artifacts.draft import Body
-from mlopsc.project import conventions
+from mlopsc.artifacts.draft import Body, traced
+from mlopsc.project import conventions, pipelines
+from mlopsc.targets.gitlab import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from mlopsc.diagnostics.finding import Path
 
 Rule = dict[str, Body]
+Changes: TypeAlias = "Mapping[str, tuple[Path, ...]]"
+"""Patterns of files, each with what of the spec names it."""
 
-TRAIN: Final = "train"
+
+def together(*parts: Changes) -> dict[str, tuple[Path, ...]]:
+    """Each pattern once, with what names it wherever it is named: what two name goes with neither."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for part in parts:
+        for pattern, named in part.items():
+            before = found.get(pattern, named)
+            found[pattern] = tuple(path for path in before if path in named)
+    return found
+
+
+TRAIN: Final = pipelines.TRAIN
 DEPLOY: Final = "deploy"
 ROLLBACK: Final = "rollback"
-MONITOR: Final = "monitor"
-BATCH: Final = "batch"
-MATERIALIZE: Final = "materialize"
-BUILD: Final = "build"
+MONITOR: Final = pipelines.MONITOR
+BATCH: Final = pipelines.BATCH
+MATERIALIZE: Final = pipelines.MATERIALIZE
+BUILD: Final = pipelines.BUILD
 
 MERGE_REQUEST: Final = "$CI_MERGE_REQUEST_ID"
 """Set in merge request pipelines and in the child pipelines they start."""
@@ -34,10 +50,18 @@ changed files on."""
 PUSH: Final = f"{DEFAULT_BRANCH} && {_PUSHED}"
 
 
-def rule(condition: str, changes: Iterable[str] = (), **settings: Body) -> Rule:
-    """One rule; `changes` are paths of which one must have changed."""
-    paths = list(dict.fromkeys(changes))
-    return {"if": condition, **({"changes": paths} if paths else {}), **settings}
+def rule(condition: str, **settings: Body) -> Rule:
+    """One rule."""
+    return {"if": condition, **settings}
+
+
+def changed(condition: str, files: Changes, **settings: Body) -> list[Rule]:
+    """The rules for a change of any of `files`: one, unless there are more than a rule may have."""
+    each = [traced(pattern, *named) if named else pattern for pattern, named in files.items()]
+    return [
+        {"if": condition, "changes": each[first : first + limits.CHANGES], **settings}
+        for first in range(0, len(each), limits.CHANGES)
+    ]
 
 
 def never(condition: str) -> Rule:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, traced
-from mlopsc.project import conventions
+from mlopsc.project import conventions, pipelines
 from mlopsc.project.conventions import decision
+from mlopsc.project.remembered import remembered
 from mlopsc.targets.gitlab import pins
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ _AWS: Final = "AWS_ID_TOKEN"
 _GOOGLE: Final = "GOOGLE_ID_TOKEN"
 
 
-def job_name(model: str, *parts: str) -> str:
-    """`MODEL:PART:…`; only jobs of models have a colon, so no name of the spec meets another."""
-    return ":".join((model, *parts))
+job_name = pipelines.of_model
 
 
 def time_limit(seconds: Seconds) -> str:
@@ -132,17 +131,27 @@ def tags(project: Project, resources: Resources | None = None) -> dict[str, Body
     chosen = project.ci.tags.get("gpu", ())
     if resources is None or not resources.gpu or not chosen:
         return {}
-    return {"tags": traced(list(chosen), project.ci.at("tags", "gpu"), resources.at("gpu"))}
+    at = project.ci.at("tags", "gpu")
+    each: list[Body] = [traced(tag, (*at, number)) for number, tag in enumerate(chosen)]
+    return {"tags": traced(each, resources.at("gpu"))}
 
 
 def id_tokens(project: Project) -> dict[str, Body]:
     """Tokens that GitLab signs for one job, for whoever trusts GitLab's issuer."""
     found: dict[str, Body] = {}
-    tracking = project.services.mlflow
-    if tracking is not None:
-        found["MLFLOW_TRACKING_TOKEN"] = traced(
-            {"aud": tracking}, project.services.at("mlflow", "url"), decision("gitlab_id_tokens")
+    trusted = {
+        environment.services.mlflow: traced(
+            environment.services.mlflow, environment.services.at("mlflow", "url")
         )
+        for environment in project.environments
+        if environment.services.mlflow is not None
+    }
+    if trusted:
+        # Where environments differ, each job has the address of its own in a variable.
+        (audience,) = (
+            trusted.values() if len(trusted) == 1 else [f"${conventions.TRACKING_VARIABLE}"]
+        )
+        found["MLFLOW_TRACKING_TOKEN"] = traced({"aud": audience}, decision("gitlab_id_tokens"))
     if _uses_google(project):
         audience = "https://iam.googleapis.com/$GCP_WORKLOAD_IDENTITY_PROVIDER"
         found[_GOOGLE] = traced({"aud": audience}, decision("gitlab_id_tokens"))
@@ -153,8 +162,7 @@ def id_tokens(project: Project) -> dict[str, Body]:
 
 def identity(project: Project) -> list[Body]:
     """What a job extends that runs in an image of the user's, where there is anything to extend."""
-    trusted = project.services.mlflow is not None  # first: every job asks, and addresses are many
-    return [".identity"] if trusted or id_tokens(project) else []
+    return [pipelines.IDENTITY] if id_tokens(project) else []
 
 
 def identity_script(project: Project) -> list[Body]:
@@ -204,12 +212,18 @@ def _addresses(project: Project) -> Iterator[str]:
     yield from (model.artifact or "" for model in project.models)
 
 
+@remembered
+def _schemes(project: Project) -> frozenset[str]:
+    """What addresses of the project begin with: every job asks, and addresses are many."""
+    return frozenset(address.partition("://")[0] for address in _addresses(project))
+
+
 def _uses_google(project: Project) -> bool:
-    return any(address.startswith(("gs://", "bigquery://")) for address in _addresses(project))
+    return not _schemes(project).isdisjoint(("gs", "bigquery"))
 
 
 def _uses_aws(project: Project) -> bool:
-    return any(address.startswith(("s3://", "redshift://")) for address in _addresses(project))
+    return not _schemes(project).isdisjoint(("s3", "redshift"))
 
 
 def python_setup(requirements: str = conventions.PROGRAM_REQUIREMENTS) -> list[Body]:

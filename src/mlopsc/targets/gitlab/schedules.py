@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, JsonDraft, traced
-from mlopsc.project import conventions
+from mlopsc.diagnostics.paths import as_written
+from mlopsc.project import conventions, pipelines
 from mlopsc.project.conventions import decision, program
 from mlopsc.targets.gitlab import flow, pins, rules
 from mlopsc.targets.gitlab.runtime import Job, needs
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.finding import Path
-    from mlopsc.project.model import Environment, Model, Project, Schedule
+    from mlopsc.project.model import Environment, Model, Project
 
-JOB: Final = "reconcile schedules"
 _FORMAT: Final = 1
-Entries = Iterator[dict[str, Body]]
+Entries = Iterator[Body]
 
 
 def emit(project: Project) -> Iterator[JsonDraft]:
@@ -25,9 +25,13 @@ def emit(project: Project) -> Iterator[JsonDraft]:
     if needed(project):
         body: dict[str, Body] = {
             "format": _FORMAT,
-            "project": project.name,
-            "marker": f"mlopsc:{project.name}",
-            "schedules": list(_schedules(project)),
+            "project": traced(project.name, project.at("project")),
+            "marker": traced(f"mlopsc:{project.name}", project.at("project")),
+            "schedules": traced(
+                list(_schedules(project)),
+                project.platform.at("orchestration"),
+                project.platform.at("training"),
+            ),
             "protected_environments": list(_protected(project)),
             "approval_rules": [],
         }
@@ -36,88 +40,53 @@ def emit(project: Project) -> Iterator[JsonDraft]:
 
 def needed(project: Project) -> bool:
     """Whether the spec asks for anything that only GitLab's API can be told."""
-    return bool(any(_schedules(project)) or any(_protected(project)) or _groups(project))
+    return bool(any(_schedules(project)) or any(_protected(project)) or _deploys(project))
 
 
-def _groups(project: Project) -> list[str]:
-    """The resource groups whose jobs must run in the order of their pipelines."""
-    return [
-        f"{environment.name}/{model.name}"
+def _deploys(project: Project) -> bool:
+    """Whether there are resource groups whose jobs must run in the order of their pipelines."""
+    return any(
+        flow.has_manifests(project, environment, model)
         for environment in project.environments
         for model in environment.models
-        if flow.has_manifests(project, environment, model)
-    ]
+    )
 
 
 # --- schedules ----------------------------------------------------------------------------------
 
 
+_OF: Final = {
+    pipelines.MATERIALIZE: conventions.VIEW_VARIABLE,
+    pipelines.BUILD: conventions.SOURCE_VARIABLE,
+}
+"""The variable that names what a task is of, where it is no model."""
+
+
 def _schedules(project: Project) -> Entries:
-    for model in project.models:
-        training = model.training
-        if training is not None and training.schedule is not None:
-            # A CronJob in the cluster runs by itself where Kubernetes keeps the schedules.
-            if flow.trains_in_kubernetes(model) and model.platform.orchestration == "kubernetes":
-                continue
-            yield _entry(project, f"{model.name}: train", training.schedule, {
-                conventions.MODEL_VARIABLE: model.name, conventions.TASK_VARIABLE: rules.TRAIN,
-            })  # fmt: skip
-    for environment in project.environments:
-        if environment.platform.orchestration == "gitlab":
-            yield from _shared_schedules(project, environment)
-        for model in environment.models:
-            if model.platform.orchestration == "gitlab":
-                yield from _model_schedules(project, environment, model)
-
-
-def _shared_schedules(project: Project, environment: Environment) -> Entries:
-    for source in environment.sources:
-        if source.build is not None and source.build.schedule is not None:
-            name = f"{source.name}: build {environment.name}"
-            yield _entry(project, name, source.build.schedule, {
-                conventions.TASK_VARIABLE: rules.BUILD, conventions.SOURCE_VARIABLE: source.name,
-                conventions.ENVIRONMENT_VARIABLE: environment.name,
-            })  # fmt: skip
-    if not flow.applies_features(project):
-        return
-    for view in environment.views:
-        if view.materialize is not None:
-            name = f"{view.name}: materialize {environment.name}"
-            yield _entry(project, name, view.materialize, {
-                conventions.TASK_VARIABLE: rules.MATERIALIZE, conventions.VIEW_VARIABLE: view.name,
-                conventions.ENVIRONMENT_VARIABLE: environment.name,
-            })  # fmt: skip
-
-
-def _model_schedules(project: Project, environment: Environment, model: Model) -> Entries:
-    tasks: list[tuple[str, Schedule]] = []
-    if model.monitoring is not None:
-        tasks.append((rules.MONITOR, model.monitoring.schedule))
-    if model.batch is not None and model.batch.schedule is not None:
-        tasks.append((rules.BATCH, model.batch.schedule))
-    for task, schedule in tasks:
-        yield _entry(project, f"{model.name}: {task} {environment.name}", schedule, {
-            conventions.MODEL_VARIABLE: model.name, conventions.TASK_VARIABLE: task,
-            conventions.ENVIRONMENT_VARIABLE: environment.name,
-        })  # fmt: skip
-
-
-def _entry(
-    project: Project, name: str, schedule: Schedule, variables: dict[str, Body]
-) -> dict[str, Body]:
-    return {
-        "name": name,
-        "cron": traced(schedule.cron, schedule.origin),
-        "timezone": traced(project.timezone, project.at("timezone")),
-        "variables": variables,
-        "spec": traced(spec_path(schedule.origin), schedule.origin),
-    }
+    for entry in pipelines.scheduled(project):
+        of = _OF.get(entry.task, conventions.MODEL_VARIABLE)
+        variables: dict[str, Body] = {of: entry.name, conventions.TASK_VARIABLE: entry.task}
+        if of != conventions.MODEL_VARIABLE:  # the task first, as people look for it
+            variables = {conventions.TASK_VARIABLE: entry.task, of: entry.name}
+        where = ""
+        if entry.environment is not None:
+            variables[conventions.ENVIRONMENT_VARIABLE] = entry.environment
+            where = f" {entry.environment}"
+        body: dict[str, Body] = {
+            "name": f"{entry.name}: {entry.task}{where}",
+            # The minute of a duration is drawn from names, so that not everything starts at once.
+            "cron": traced(entry.schedule.cron, entry.schedule.origin, project.at("project")),
+            "timezone": traced(project.timezone, project.at("timezone")),
+            "variables": variables,
+            "spec": spec_path(entry.schedule.origin),
+        }
+        yield traced(body, entry.origin)
 
 
 def spec_path(path: Path) -> str:
     """A spec path in one word, for messages: `models.churn.features[0]`."""
     text = ""
-    for step in path:
+    for step in as_written(path):
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".")
 
@@ -133,10 +102,6 @@ def _protected(project: Project) -> Entries:
         for model in environment.models:
             if not flow.has_manifests(project, environment, model):
                 continue
-            approvals = [
-                traced(actor, at, model.governance.at("approvals"))
-                for actor in _approvals(environment, model)
-            ]
             yield {
                 "name": traced(
                     f"{environment.name}/{model.name}",
@@ -144,31 +109,34 @@ def _protected(project: Project) -> Entries:
                     decision("gitlab_environment_name"),
                 ),
                 "deployers": [{"role": "maintainer"}],
-                "approvals": approvals,
-                "spec": traced(spec_path(at), at),
+                "approvals": list(_approvals(environment, model)),
+                "spec": spec_path(at),
             }
 
 
-def _approvals(environment: Environment, model: Model) -> Iterator[dict[str, Body]]:
+def _approvals(environment: Environment, model: Model) -> Iterator[Body]:
     """Each approver agrees, and together as many people as the model's governance asks for.
 
     A user is one person; what is still missing is shared evenly by the groups, in their order.
     """
     missing = max(0, model.governance.approvals - len(environment.approvers))
     groups = [approver for approver in environment.approvers if conventions.is_group(approver)]
-    for approver in environment.approvers:
+    for position, approver in enumerate(environment.approvers):
+        asked = traced(approver, environment.at("approvers", position))
         if conventions.is_group(approver):
             each, left = divmod(missing, len(groups))
             more = each + (groups.index(approver) < left)
-            yield {"group": approver, "required": 1 + more}
+            said = (model.governance.at("approvals"), environment.at("approvers"))
+            yield {"group": asked, "required": traced(1 + more, *said)}
         else:
-            yield {"user": approver, "required": 1}
+            yield {"user": asked, "required": traced(1, environment.at("approvers"))}
 
 
 # --- the job ---------------------------------------------------------------------------------
 
 _ORDER: Final = """\
-for group in $GROUPS_IN_ORDER; do
+for file in k8s/*/*/kustomization.yaml; do
+  group=$(dirname "${file#k8s/}")
   answer=$(curl --silent --show-error --output /dev/null --write-out '%{http_code}' --request PUT \\
     --header "PRIVATE-TOKEN: $MLOPS_GITLAB_TOKEN" --data process_mode=oldest_first \\
     "$CI_API_V4_URL/projects/$CI_PROJECT_ID/resource_groups/$(echo "$group" | sed 's,/,%2F,g')")
@@ -183,12 +151,17 @@ done
 
 def job(project: Project) -> Body:
     """The job that makes GitLab's objects what the file says."""
-    groups = _groups(project)
-    manifests = [f"k8s/{environment.name}/**/*" for environment in project.environments]
+    deploys = _deploys(project)
+    read: dict[str, tuple[Path, ...]] = {
+        conventions.SCHEDULES: (),
+        project.ci.file: (project.ci.at("file"),),
+    }
+    if deploys:
+        read |= {f"k8s/{environment.name}/**/*": () for environment in project.environments}
     script: list[Body] = [
         f"python3 {program('schedules')}",
     ]
-    if groups:
+    if deploys:
         script.append(traced(_ORDER, decision("gitlab_resource_group")))
     body: Job = {
         "image": pins.PYTHON_GIT,
@@ -196,13 +169,10 @@ def job(project: Project) -> Body:
         "needs": needs("check", artifacts=False),
         "rules": [
             rules.never(f"${conventions.MODEL_VARIABLE} || ${conventions.TASK_VARIABLE}"),
-            rules.rule(
-                rules.PUSH, [conventions.SCHEDULES, project.ci.file, *(manifests if groups else ())]
-            ),
+            *rules.changed(rules.PUSH, read),
         ],
         "resource_group": "schedules",
         "interruptible": False,
-        **({"variables": {"GROUPS_IN_ORDER": " ".join(groups)}} if groups else {}),
         "script": script,
     }
     return traced(body, decision("gitlab_schedules"))

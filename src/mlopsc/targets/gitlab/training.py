@@ -22,6 +22,7 @@ from mlopsc.targets.gitlab.runtime import (
     needs,
     python_setup,
     runner_resources,
+    services,
     shell,
     tags,
     time_limit,
@@ -35,8 +36,8 @@ _POLL = 15  # seconds between two looks at a Job; training takes minutes at leas
 
 def model_jobs(project: Project, model: Model, training: Training) -> Jobs:
     """The cool-down that an alert meets, and the training."""
-    if flow.retrains(model):
-        yield job_name(model.name, "cooldown"), _cooldown(model)
+    if flow.retrains(project, model):
+        yield job_name(model.name, "cooldown"), _cooldown(project, model, training)
     body = (
         _in_kubernetes(project, model, training)
         if flow.trains_in_kubernetes(model)
@@ -45,14 +46,12 @@ def model_jobs(project: Project, model: Model, training: Training) -> Jobs:
     yield job_name(model.name, "train"), body
 
 
-def _cooldown(model: Model) -> Body:
+def _cooldown(project: Project, model: Model, training: Training) -> Body:
     alerted = " || ".join(flow.ALERTED)
     task = (
         f'(${conventions.TASK_VARIABLE} == null || ${conventions.TASK_VARIABLE} == "{rules.TRAIN}")'
     )
     this = rules.is_(conventions.MODEL_VARIABLE, model.name)
-    monitoring = model.monitoring
-    at = monitoring.at("respond") if monitoring is not None else model.at("monitoring")
     body: Job = {
         "extends": ".python",
         "image": pins.PYTHON_GIT,
@@ -60,6 +59,7 @@ def _cooldown(model: Model) -> Body:
         "rules": [rules.rule(f"{this} && ({alerted}) && {task}")],
         "resource_group": f"{model.name}/cooldown",
         "interruptible": False,
+        "variables": services(in_environment(project, training.environment)),
         "allow_failure": traced({"exit_codes": [conventions.FAILED]}, decision("gitlab_cooldown")),
         "script": [
             f'python {program("cooldown")} --model {model.name} --alert "{_ALERT}"',
@@ -67,7 +67,7 @@ def _cooldown(model: Model) -> Body:
         ],
         "artifacts": artifacts(f"build/{model.name}/cooldown/"),
     }
-    return traced(body, at, *((monitoring.at("cooldown"),) if monitoring is not None else ()))
+    return traced(body, *flow.retrained_by(project, model), decision("gitlab_cooldown"))
 
 
 def _start(model: str) -> str:
@@ -105,7 +105,7 @@ def _on_runner(project: Project, model: Model, training: Training) -> Body:
         ],
         "artifacts": artifacts(f"build/{model.name}/out/", kept=DATA_KEPT, access="developer"),
     }
-    return traced(body, training.origin)
+    return traced(body, training.origin, model.platform.at("training"))
 
 
 def command_variables(training: Training) -> dict[str, Body]:
@@ -196,7 +196,8 @@ def _in_kubernetes(project: Project, model: Model, training: Training) -> Body:
             _WAIT,
         ],
     }
-    return traced(body, training.origin, decision("gitlab_kubernetes_training"))
+    at = (training.origin, model.platform.at("training"), decision("gitlab_kubernetes_training"))
+    return traced(body, *at)
 
 
 _WAIT = f"""\

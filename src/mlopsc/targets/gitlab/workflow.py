@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.artifacts.draft import Body, YamlDraft, traced
-from mlopsc.project import conventions
+from mlopsc.project import conventions, pipelines
 from mlopsc.project.conventions import decision
 from mlopsc.targets.gitlab import (
+    apart,
     data,
     deployment,
     evaluation,
     flow,
     images,
     monitoring,
+    own,
     pins,
     promotion,
     rules,
@@ -31,8 +33,9 @@ from mlopsc.targets.gitlab.runtime import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Model, Project
 
 STAGES: Final = (
@@ -44,32 +47,67 @@ STAGES: Final = (
     "model_deployment",
     "monitoring",
 )
-_GENERATED: Final = "docs.gitlab.com/ci/yaml describes every key."
+STAGES_APART: Final = (*STAGES[:3], apart.STAGE, *STAGES[3:])
+"""The same where models have pipelines of their own; whatever they wait for comes before."""
 
 
 def emit(project: Project) -> Iterator[YamlDraft]:
     """The root file, and for each model one that trains it and one that brings it out."""
     files = {model.name: list(_model_files(project, model)) for model in project.models}
-    included = [
+    if apart.needed(project):
+        drafts = list(apart.emit(project, files))
+        body = {
+            "include": [*own.includes(project), *apart.root(drafts)],
+            **dict(_project_jobs(project, by_name=True)),
+            **dict(own.jobs(project)),
+        }
+        yield YamlDraft(project.ci.file, project.origin, body)
+        yield YamlDraft(apart.SHARED, project.origin, dict(_shared(project, STAGES_APART)))
+        yield from drafts
+    else:
+        yield YamlDraft(project.ci.file, project.origin, _together(project, files))
+    for model in project.models:
+        yield from files[model.name]
+
+
+def _together(project: Project, files: dict[str, list[YamlDraft]]) -> dict[str, Body]:
+    """The root of a pipeline that holds everything."""
+    included = own.includes(project)
+    included += [
         traced({"local": f"/{draft.path}"}, model.origin, decision("gitlab_include"))
         for model in project.models
         for draft in files[model.name]
     ]
-    body: dict[str, Body] = {
-        "stages": traced(list(STAGES), decision("gitlab_stages")),
-        "workflow": traced(_workflow(), decision("gitlab_one_pipeline")),
-        "default": _default(project),
-        **({"include": included} if included else {}),
-        **dict(_templates(project)),
-        "check": _check(),
-        **dict(data.project_jobs(project)),
-        **dict(deployment.project_jobs(project)),
+    return {
+        **dict(_shared(project, STAGES, included)),
+        **dict(_project_jobs(project, by_name=False)),
+        **dict(own.jobs(project)),
     }
+
+
+def _shared(
+    project: Project, stages: tuple[str, ...], included: Sequence[Body] = ()
+) -> Iterator[tuple[str, Body]]:
+    """What a pipeline begins with: stages, when it is made, and what its jobs share."""
+    yield "stages", traced(own.stages(project, stages), decision("gitlab_stages"))
+    yield "workflow", traced(_workflow(), decision("gitlab_one_pipeline"))
+    yield "default", _default(project)
+    if included:
+        yield "include", included
+    yield from _templates(project)
+
+
+def _project_jobs(project: Project, *, by_name: bool) -> Iterator[tuple[str, Body]]:
+    """The jobs of no model; with those of sources and views unless they are included by name."""
+    yield pipelines.CHECK, _check()
+    if not by_name:
+        yield from ((name, job) for _, name, job in data.source_jobs(project))
+    yield from data.apply_jobs(project)
+    if not by_name:
+        yield from ((name, job) for _, name, job in data.view_jobs(project))
+    yield from deployment.project_jobs(project)
     if schedules.needed(project):
-        body[schedules.JOB] = schedules.job(project)
-    yield YamlDraft(project.ci.file, project.origin, body)
-    for model in project.models:
-        yield from files[model.name]
+        yield pipelines.RECONCILE, schedules.job(project)
 
 
 def _workflow() -> Body:
@@ -95,7 +133,8 @@ def _default(project: Project) -> Body:
     }
     chosen = project.ci.tags.get("default", ())
     if chosen:
-        body["tags"] = traced(list(chosen), project.ci.at("tags", "default"))
+        at = project.ci.at("tags", "default")
+        body["tags"] = [traced(tag, (*at, number)) for number, tag in enumerate(chosen)]
     return traced(body, decision("gitlab_retry"))
 
 
@@ -161,16 +200,24 @@ def _check() -> Body:
 # --- a model's two files ------------------------------------------------------------------------
 
 
-def _model_files(project: Project, model: Model) -> Iterator[YamlDraft]:
+def _model_files(project: Project, shared: Model) -> Iterator[YamlDraft]:
+    model = flow.as_trained(project, shared)
     trained = _training_jobs(project, model)
     if trained:
-        yield YamlDraft(conventions.model_pipeline(model.name), model.origin, trained)
+        path = conventions.model_pipeline(model.name)
+        yield YamlDraft(path, model.origin, trained, mentions=_pushed_to(project))
     brought: dict[str, Body] = {
         **dict(deployment.model_jobs(project, model)),
         **dict(monitoring.model_jobs(project, model)),
     }
     if brought:
-        yield YamlDraft(flow.deployments(model.name), model.origin, brought)
+        path = flow.deployments(model.name)
+        yield YamlDraft(path, model.origin, brought, mentions=_pushed_to(project))
+
+
+def _pushed_to(project: Project) -> tuple[tuple[str, Path], ...]:
+    """Where images go: named within scripts."""
+    return ((project.registry, project.at("registry")),) if project.registry else ()
 
 
 def _training_jobs(project: Project, model: Model) -> dict[str, Body]:
@@ -180,34 +227,27 @@ def _training_jobs(project: Project, model: Model) -> dict[str, Body]:
     environment = in_environment(project, made.environment)
     folder = f"build/{model.name}"  # as in dvc.yaml; jobs start in the project's folder
     shared = services(environment)
-    judged = [model.evaluation.origin] if model.evaluation is not None else []
     variables: dict[str, Body] = {
         conventions.DATA_VARIABLE: f"{folder}/data",
         conventions.OUT_VARIABLE: f"{folder}/out",
         conventions.ENVIRONMENT_VARIABLE: traced(environment.name, made.at("environment")),
-        "MLOPS_CONTRACT": traced(
-            flow.contract(model, made),
-            model.target.origin,
-            model.at("features"),
-            made.origin,
-            *judged,
-            decision("gitlab_contract"),
-        ),
+        "MLOPS_CONTRACT": flow.contract(model, made),
         **shared,
     }
-    origins = (made.at("paths"), made.at("schedule"), decision("gitlab_rules"))
     jobs: dict[str, Body] = {
         f".{model.name}:training": {
             "rules": traced(
                 flow.training_rules(project, model, merge_requests=_in_merge_requests(model)),
-                *origins,
+                decision("gitlab_rules"),
             ),
             "variables": variables,
         },
     }
     if flow.registers(project):
         jobs[f".{model.name}:release"] = {
-            "rules": traced(flow.training_rules(project, model, merge_requests=False), *origins),
+            "rules": traced(
+                flow.training_rules(project, model, merge_requests=False), decision("gitlab_rules")
+            ),
             "variables": variables,
         }
     for made_jobs in (

@@ -87,7 +87,7 @@ def _datasource(source: Source, own: str, identity: Identity) -> dict[str, Body]
     if kind in _CONNECTIONS:
         type_, connection = _CONNECTIONS[kind]
         return {
-            "type": traced(type_, at),
+            "type": traced(type_, source.origin),
             "id": id_,
             "connection_string": traced(connection, ("services", kind, "connection")),
         }
@@ -126,13 +126,14 @@ def _asset(source: Source, environment: Environment, identity: Identity) -> tupl
     own = checkpoint_name(source.name, environment.name)
     batch: dict[str, Body] = {"id": identity.of("batch_definition", own)}
     kind, location = source.kind, source.location or ""
+    at = source.at(kind or "")
     body: dict[str, Body] = {"type": kind, "id": identity.of("asset", own)}
     if kind not in ("parquet", "csv"):
         schema, _, table = location.rpartition(".")
         body["type"] = "table"
-        body["table_name"] = table
+        body["table_name"] = traced(table, at)
         if schema:
-            body["schema_name"] = schema
+            body["schema_name"] = traced(schema, at)
     else:
         _, bucket, path = _address(location)
         file = path.rstrip("/").rpartition("/")[2]
@@ -141,7 +142,7 @@ def _asset(source: Source, environment: Environment, identity: Identity) -> tupl
             prefix = "s3_prefix" if location.startswith("s3://") else "gcs_prefix"
             folder = path if _is_folder(location) else path[: len(path) - len(file)]
             # Beside the asset's own keys it would be refused; the pattern is matched behind it.
-            body["connect_options"] = {prefix: folder}
-        batch["partitioner"] = {"regex": pattern, "param_names": []}
+            body["connect_options"] = traced({prefix: folder}, at)
+        batch["partitioner"] = {"regex": traced(pattern, at), "param_names": []}
     body["batch_definitions"] = {own: batch}
     return own, body

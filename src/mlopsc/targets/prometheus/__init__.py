@@ -58,7 +58,8 @@ def _files(
     if not rules.alerts:
         return
     path = alert_rules(environment, subject)
-    yield YamlDraft(path, origin, {"groups": bodies(rules)})
+    said = rules.mentions
+    yield YamlDraft(path, origin, {"groups": bodies(rules)}, mentions=said)
     for step, suffix in ((MINUTE, ""), (HALF_HOUR, ".hours")):
         paced: list[Body] = [case.body() for case in tests if case.step == step]
         if paced:
@@ -68,7 +69,8 @@ def _files(
                 "tests": paced,
             }
             tested = alert_rules_test(environment, f"{subject}{suffix}")
-            yield YamlDraft(tested, decision("prometheus-tests"), test, _note(rules, tested))
+            ours, note = decision("prometheus-tests"), _note(rules, tested)
+            yield YamlDraft(tested, ours, test, note, (origin,), said)
 
 
 def _file(path: str) -> str:

@@ -6,20 +6,22 @@ from functools import cached_property
 from math import ceil, gcd
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from mlopsc.artifacts.draft import traced
 from mlopsc.project.alerting.burn_rates import MINIMUM_FAILURES
 from mlopsc.project.alerting.objectives import BURN, scraped_labels
 from mlopsc.project.alerting.promql import bucket, duration, equals, selector, upper_bound
 from mlopsc.project.alerting.rules import Burning, Indicator, RuleSet
-from mlopsc.targets.prometheus.cases import HALF_HOUR, MINUTE, OTHER, Case, Fired, others
+from mlopsc.targets.prometheus.cases import HALF_HOUR, MINUTE, OTHER, Case, Fired, by, others
 from mlopsc.targets.prometheus.sample_labels import fitting, matchers, unfit
 from mlopsc.targets.prometheus.traffic import Phase, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mlopsc.project.alerting.burn_rates import Burn
     from mlopsc.project.alerting.rules import Labels
-    from mlopsc.project.model import Environment, Model, RuntimeMetrics, Seconds, Share
+    from mlopsc.project.model import Environment, Model, RuntimeMetrics, Seconds, Share, Slo
+    from mlopsc.targets.prometheus.cases import Series
 
 _SAMPLES: Final = 20
 """Samples of half an hour without traffic."""
@@ -42,9 +44,11 @@ def burn_cases(environment: Environment, model: Model, rules: RuleSet) -> Iterat
     if serving is None or serving.metrics is None:
         return
     scraped = scraped_labels(environment, model)
+    slo = serving.slo
+    if slo is None:
+        return
     tested = [
-        _Tested(rules, indicator, serving.metrics, scraped, _latency(model))
-        for indicator in _indicators(rules)
+        _Tested(rules, indicator, serving.metrics, scraped, slo) for indicator in _indicators(rules)
     ]
     for one in tested:
         yield from one.cases()
@@ -62,11 +66,6 @@ def _indicators(rules: RuleSet) -> list[Indicator]:
     return list(found.values())
 
 
-def _latency(model: Model) -> float | None:
-    slo = model.serving.slo if model.serving is not None else None
-    return slo.latency[1] if slo is not None and slo.latency is not None else None
-
-
 _Moment: TypeAlias = tuple[dict["Seconds", "Share"], int]
 """The share of failures by window, and how many failures there were."""
 
@@ -80,19 +79,23 @@ class _Tested:
         indicator: Indicator,
         metrics: RuntimeMetrics,
         scraped: Labels,
-        latency: float | None,
+        slo: Slo,
     ) -> None:
         self.rules = rules
         self.indicator = indicator
         self._metrics = metrics
         self._scraped = scraped
-        self._latency = latency
+        self.slo = slo
         self._alerts = [
             (alert.watch.burn, alert)
             for alert in rules.alerts
             if isinstance(alert.watch, Burning) and alert.watch.indicator.name == indicator.name
         ]
         self.burns = [burn for burn, _ in self._alerts]  # the lines of the table that can fire here
+
+    def using(self, window: Seconds) -> list[Burn]:
+        """The lines of the table that look at this window."""
+        return [burn for burn in self.burns if window in (burn.short, burn.long)]
 
     def cases(self) -> Iterator[Case]:
         """Each line of the table, too few, none at all."""
@@ -108,25 +111,30 @@ class _Tested:
         """
         moments = [moment for burn in self.burns for moment in self._moments(burn)]
         windows = sorted({w for burn in self.burns for w in (burn.short, burn.long)})
-        recorded = {
-            self.indicator.ratio(duration(w)): [ratios.get(w, 0.0) for ratios, _ in moments]
+        recorded: Series = {
+            self.indicator.ratio(duration(w)): traced(
+                _samples(ratios.get(w, 0.0) for ratios, _ in moments), *self.indicator.promised
+            )
             for w in windows
         } | {
-            self.indicator.count(duration(w)): [count for _, count in moments]
+            self.indicator.count(duration(w)): _samples(count for _, count in moments)
             for w in sorted({burn.long for burn in self.burns})
         }
         identity = self.rules.identity
-        own = {
-            selector(metric, equals(identity)): " ".join(f"{value:.12g}" for value in values)
-            for metric, values in recorded.items()
-        }
-        theirs = {
-            series: text
-            for metric in recorded
-            for series, text in others(metric, identity, f"{_VOLUME}x{len(moments) - 1}").items()
-        }
+        own = {selector(metric, equals(identity)): text for metric, text in recorded.items()}
+        steady = f"{_VOLUME}x{len(moments) - 1}"
+        theirs: Series = {}
+        for metric in recorded:
+            theirs |= others(metric, identity, steady)
         name = f"{self.indicator.name}: both windows of a line burn, or nobody is told"
-        case = Case(self.rules, name, {**own, **theirs}, HALF_HOUR, HALF_HOUR)
+        case = Case(
+            self.rules,
+            name,
+            {**own, **theirs},
+            HALF_HOUR,
+            HALF_HOUR,
+            because=(self.slo.origin,),
+        )
         for step, (ratios, count) in enumerate(moments):
             fired = [
                 Fired(alert)
@@ -160,10 +168,11 @@ class _Tested:
         fired = [Fired(alert) for _, alert in self._alerts if firing]
         step = HALF_HOUR if traffic.end % HALF_HOUR == 0 else MINUTE
         name, series = f"{self.indicator.name}: {name}", self.series(traffic)
-        case = Case(self.rules, name, series, traffic.interval, step)
+        because = (self.slo.origin,)
+        case = Case(self.rules, name, series, traffic.interval, step, because=because)
         return case.expect(traffic.end, BURN, fired)
 
-    def series(self, traffic: Traffic) -> dict[str, str]:
+    def series(self, traffic: Traffic) -> Series:
         """The runtime's counters under this traffic."""
         requests, known = self._requests, self._metrics
         if self.indicator.name == "latency":
@@ -185,7 +194,7 @@ class _Tested:
             selector(known.requests, equals(self._failed)): traffic.bad(),
         }
 
-    def others(self, traffic: Traffic) -> dict[str, str]:
+    def others(self, traffic: Traffic) -> Series:
         """The counters of everybody else: all of their requests fail, or are fast."""
         known, samples = self._metrics, traffic.end // traffic.interval
         counted = f"0+{traffic.volume}x{samples}"
@@ -212,7 +221,8 @@ class _Tested:
 
     @cached_property
     def _within(self) -> Labels:
-        bound = bucket((self._latency or 0) / self._metrics.unit, self._metrics.buckets) or 0.0
+        _, latency = self.slo.latency or (0.0, 0.0)
+        bound = bucket(latency / self._metrics.unit, self._metrics.buckets) or 0.0
         return {**self._requests, **fitting(upper_bound(bound))}
 
     @cached_property
@@ -220,6 +230,10 @@ class _Tested:
         """The labels that tell this model's predictions from other requests."""
         own = (one.label for one in matchers(self._metrics.matchers) if not one.fits(OTHER))
         return [*self._scraped, *own]
+
+
+def _samples(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.12g}" for value in values)
 
 
 def _until_half_hour(interval: int, least: int) -> int:
@@ -231,10 +245,11 @@ def _until_half_hour(interval: int, least: int) -> int:
 def _crowded(rules: RuleSet, tested: Sequence[_Tested]) -> Case:
     """A quarter of the requests fails; of everybody else's all do, and change nothing."""
     traffic = Traffic(HALF_HOUR // _SAMPLES, (Phase(_SAMPLES, 0.25),))
-    series: dict[str, str] = {}
+    series: Series = {}
     for one in tested:
         series |= one.series(traffic) | one.others(traffic)
-    case = Case(rules, "requests of others do not count", series, traffic.interval, HALF_HOUR)
+    title, slo = "requests of others do not count", tested[0].slo
+    case = Case(rules, title, series, traffic.interval, HALF_HOUR, because=(slo.origin,))
     own = f"{{{equals(rules.identity)}}}"
     for one in tested:
         windows = {window for burn in one.burns for window in (burn.short, burn.long)}
@@ -243,7 +258,8 @@ def _crowded(rules: RuleSet, tested: Sequence[_Tested]) -> Case:
         for window in sorted({burn.long for burn in one.burns}):
             failed = traffic.volume * _SAMPLES / 4 * min(window / traffic.end, 1)
             count = f"{one.indicator.count(duration(window))}{own}"
-            case.measure(traffic.end, f"abs({count} / {failed:g} - 1) < bool 0.1", rules.identity)
+            expr = by(f"abs({count} / {failed:g} - 1) < bool 0.1", (slo.at("window"),))
+            case.measure(traffic.end, expr, rules.identity)
     return case
 
 
@@ -268,19 +284,29 @@ def _windows(rules: RuleSet, tested: Sequence[_Tested]) -> Iterator[Case]:
                 Phase(half, 1.0),
             ),
         )
-        recording = [one for one in tested if any(window in (b.short, b.long) for b in one.burns)]
-        series: dict[str, str] = {}
+        recording = [one for one in tested if one.using(window)]
+        series: Series = {}
         for one in recording:
             series |= one.series(traffic)
-        case = Case(rules, f"windows of {duration(window)}", series, interval, HALF_HOUR)
+        moved = (recording[0].slo.at("window"),)
+        case = Case(
+            rules,
+            f"windows of {duration(window)}",
+            {name: by(values, moved) for name, values in series.items()},
+            interval,
+            HALF_HOUR,
+            because=(recording[0].slo.origin,),
+            titled=moved,
+            timed=moved,
+        )
         for one in recording:
             own = f"{{{equals(rules.identity)}}}"
             ratio = one.indicator.ratio(duration(window))
-            case.measure(traffic.end, f"abs({ratio}{own} - 0.25) < bool 0.02", rules.identity)
+            expr = by(f"abs({ratio}{own} - 0.25) < bool 0.02", moved)
+            case.measure(traffic.end, expr, rules.identity)
             if any(burn.long == window for burn in one.burns):
                 count = one.indicator.count(duration(window))
                 failed = half * traffic.volume
-                case.measure(
-                    traffic.end, f"abs({count}{own} / {failed} - 1) < bool 0.05", rules.identity
-                )
+                expr = by(f"abs({count}{own} / {failed} - 1) < bool 0.05", moved)
+                case.measure(traffic.end, expr, rules.identity)
         yield case

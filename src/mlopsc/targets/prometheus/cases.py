@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from mlopsc.artifacts.draft import traced
 from mlopsc.frozen import frozen
 from mlopsc.project.alerting.body import texts
 from mlopsc.project.alerting.promql import duration, equals, quoted, selector
@@ -20,9 +21,10 @@ from mlopsc.targets.prometheus.rendered import rendered
 from mlopsc.targets.prometheus.sample_labels import fitting, matchers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mlopsc.artifacts.draft import Body
+    from mlopsc.diagnostics.finding import Path
 
 MINUTE: Final = 60
 HALF_HOUR: Final = 1800
@@ -35,6 +37,9 @@ _SEEN: Final = 10  # samples of a metric before it goes away; there is one at ev
 OTHER: Final = "somebody_else"
 
 
+Series: TypeAlias = "dict[str, Body]"
+
+
 @frozen
 class Fired:
     """An alert that must be firing, and the value it fires with."""
@@ -45,56 +50,93 @@ class Fired:
 
 @dataclass(slots=True)
 class Case:
-    """One timeline, and what is expected on it."""
+    """One timeline, and what is expected on it.
+
+    Attributes:
+        series: name → values, in promtool's notation; traced where the spec decides them.
+        because: the spec paths it is there for.
+        owners: of a series that may be missing, what it is there for.
+        titled: those behind its name.
+        timed: those behind its moments.
+    """
 
     rules: RuleSet
     name: str
-    series: dict[str, str]
+    series: Series
     interval: int = MINUTE
     step: int = MINUTE
+    because: tuple[Path, ...] = ()
+    owners: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    titled: tuple[Path, ...] = ()
+    timed: tuple[Path, ...] = ()
     alerts: list[Body] = field(default_factory=list)
     queries: list[Body] = field(default_factory=list)
 
-    def expect(self, at: int, kind: str, fired: Iterable[Fired] = ()) -> Case:
-        """At `at` seconds, exactly these alerts of a kind fire."""
+    def expect(
+        self,
+        at: int,
+        kind: str,
+        fired: Iterable[Fired] = (),
+        because: tuple[Path, ...] = (),
+    ) -> Case:
+        """At `at` seconds, exactly these alerts of a kind fire; `because`: what it is there for."""
         expected: list[Body] = [self._fired(one) for one in fired]
-        self.alerts.append({"eval_time": duration(at), "alertname": kind, "exp_alerts": expected})
+        moment = by(duration(at), self.timed)
+        body: Body = {"eval_time": moment, "alertname": kind, "exp_alerts": expected}
+        self.alerts.append(by(body, because))
         return self
 
-    def measure(self, at: int, expr: str, labels: Labels) -> Case:
+    def measure(self, at: int, expr: Body, labels: Labels) -> Case:
         """At `at` seconds, the expression is 1 for one series with these labels."""
         sample: Body = {"labels": f"{{{equals(labels)}}}", "value": 1}
-        self.queries.append({"expr": expr, "eval_time": duration(at), "exp_samples": [sample]})
+        query: Body = {
+            "expr": expr,
+            "eval_time": by(duration(at), self.timed),
+            "exp_samples": [sample],
+        }
+        self.queries.append(query)
         return self
 
     def body(self) -> Body:
         """The test as promtool reads it."""
         series: list[Body] = [
-            {"series": name, "values": values} for name, values in self.series.items()
+            by({"series": name, "values": values}, self.owners.get(name, ()))
+            for name, values in self.series.items()
         ]
-        body: dict[str, Body] = {"name": self.name, "interval": duration(self.interval)}
+        body: dict[str, Body] = {
+            "name": by(self.name, self.titled),
+            "interval": by(duration(self.interval), self.timed),
+        }
         if series:
             body["input_series"] = series
         if self.alerts:
             body["alert_rule_test"] = self.alerts
         if self.queries:
             body["promql_expr_test"] = self.queries
-        return body
+        return by(body, self.because)
 
     def _fired(self, fired: Fired) -> Body:
-        words = texts(fired.alert, self.rules)
-        return {
-            "exp_labels": self.rules.labels(fired.alert),
-            "exp_annotations": {name: rendered(text, fired.value) for name, text in words.items()},
+        alert = fired.alert
+        labels: dict[str, Body] = dict(self.rules.labels(alert))
+        labels["severity"] = traced(alert.severity, alert.severity_origin)
+        words: dict[str, Body] = {
+            name: rendered(text, fired.value) for name, text in texts(alert, self.rules).items()
         }
+        words["description"] = traced(words["description"], *alert.worded)
+        return traced({"exp_labels": labels, "exp_annotations": words}, *alert.because)
+
+
+def by(body: Body, origins: tuple[Path, ...]) -> Body:
+    """`body`, decided by `origins` if there are any."""
+    return traced(body, *origins) if origins else body
 
 
 def others(
-    metric: str, labels: Labels, values: str, varied: Iterable[str] | None = None
-) -> dict[str, str]:
+    metric: str, labels: Labels, values: Body, varied: Iterable[str] | None = None
+) -> Series:
     """The same metric of somebody else: for each label, one series that differs in it alone."""
     own = {name: f"{name}={quoted(value)}" for name, value in labels.items()}
-    series: dict[str, str] = {}
+    series: Series = {}
     for name in labels if varied is None else varied:
         matchers_ = ",".join({**own, name: f'{name}="{OTHER}"'}.values())
         series[f"{metric}{{{matchers_}}}"] = values
@@ -156,10 +198,19 @@ def _without_data(rules: RuleSet, testable: list[Alert]) -> Case:
     step = _pace(longest)
     end = _fires_after(longest, step) + step
     name = "without data, only what must be there is missed"
-    case = Case(rules, name, {}, interval=step, step=step)
+    timed = tuple(dict.fromkeys(alert.hold_origin for alert in missed))
+    case = Case(rules, name, {}, interval=step, step=step, because=timed, timed=timed)
     for kind in sorted({alert.kind for alert in testable}):
-        case.expect(end, kind, [Fired(alert) for alert in missed if alert.kind == kind])
+        siblings = [alert for alert in testable if alert.kind == kind]
+        firing = [Fired(alert) for alert in missed if alert.kind == kind]
+        case.expect(end, kind, firing, _shared(siblings))
     return case
+
+
+def _shared(alerts: Sequence[Alert]) -> tuple[Path, ...]:
+    """What all `alerts` are there for: without it, nobody asks for their kind."""
+    first, *rest = alerts
+    return tuple(path for path in first.because if all(path in other.because for other in rest))
 
 
 # --- gauges with limits -----------------------------------------------------------------------
@@ -172,12 +223,23 @@ def _limits(rules: RuleSet, alert: Alert, watch: Limits) -> Iterator[Case]:
         patience = _fires_after(alert.hold, step)
         fires = step + 2 * patience
         at_limit, samples = (step + patience) // step, fires // step + 1
-        own = f"{limit!r}x{at_limit - 1} {beyond!r}x{samples - at_limit - 1}"
-        around = others(watch.metric, watch.labels, f"{beyond!r}x{samples - 1}")
+        origins = (*alert.origins, alert.hold_origin)
+        own = traced(f"{limit!r}x{at_limit - 1} {beyond!r}x{samples - at_limit - 1}", *origins)
+        theirs = traced(f"{beyond!r}x{samples - 1}", *origins)
+        around = others(watch.metric, watch.labels, theirs)
         name = f"{_title(alert)} fires {side} {limit!r}, and not before its time"
-        case = Case(rules, name, {_pushed(watch): own, **around}, step, step)
+        case = Case(
+            rules,
+            name,
+            {_pushed(watch): own, **around},
+            step,
+            step,
+            because=alert.because,
+            titled=alert.origins,
+            timed=(alert.hold_origin,),
+        )
         for moment in sorted({patience, fires - step}):
-            case.expect(moment, alert.kind)
+            case.expect(moment, alert.kind, because=(alert.hold_origin,))
         yield case.expect(fires, alert.kind, [Fired(alert, beyond)])
 
 
@@ -203,12 +265,22 @@ def _age(rules: RuleSet, alert: Alert, watch: Age) -> Case:
     at_limit = watch.limit // step * step  # the last success is at 0, when the timeline begins
     beyond = at_limit + step
     samples = beyond // step
-    series = {
-        _pushed(watch): f"0x{samples}",
-        **others(watch.metric, watch.labels, f"{beyond}x{samples}"),  # theirs are fresh
+    theirs = traced(f"{beyond}x{samples}", *alert.origins)  # fresh
+    series: Series = {
+        _pushed(watch): traced(f"0x{samples}", *alert.origins),
+        **others(watch.metric, watch.labels, theirs),
     }
     name = f"{_title(alert)} fires after {duration(watch.limit)}"
-    case = Case(rules, name, series, step, step)
+    case = Case(
+        rules,
+        name,
+        series,
+        step,
+        step,
+        because=(*alert.because, *alert.origins),  # its limit says in which of the files
+        titled=alert.origins,
+        timed=alert.origins,
+    )
     return case.expect(at_limit, alert.kind).expect(beyond, alert.kind, [Fired(alert, beyond)])
 
 
@@ -238,11 +310,14 @@ def _gone(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case
     """They were there, and stop."""
     due = [(alert, _due(alert, step)) for alert, _ in going]
     samples = max(at for _, at in due) // step
-    series = _around(going, staying, samples)
+    timed = _timed((*going, *staying))
+    series = _around(going, staying, samples, timed)
     for _, watch in going:
         # An explicit marker: without it a series lives on for five minutes.
         series[_series(watch)] = f"{_healthy(watch)}x{_SEEN - 1} stale"
-    case = Case(rules, "what is gone is missed, and not before its time", series, step, step)
+    name = "what is gone is missed, and not before its time"
+    owners = _owners(going, staying)
+    case = Case(rules, name, series, step, step, because=timed, owners=owners, timed=timed)
     for kind in dict.fromkeys(alert.kind for alert, _ in due):
         own = [(alert, at) for alert, at in due if alert.kind == kind]
         for moment in sorted({at - wait for _, at in own for wait in (step, 0)}):
@@ -254,9 +329,11 @@ def _zero(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case
     down = [(alert, watch) for alert, watch in going if watch.value]
     rest = [pair for pair in (*going, *staying) if pair not in down]
     end = max(_due(alert, step) for alert, _ in down)
-    series = _around(down, rest, end // step)
-    series |= {_series(watch): f"0x{end // step}" for _, watch in down}
-    case = Case(rules, "what is 0 is missed like what is gone", series, step, step)
+    timed = _timed((*going, *staying))
+    series = _around(down, rest, end // step, timed)
+    series |= {_series(watch): by(f"0x{end // step}", timed) for _, watch in down}
+    name, owners = "what is 0 is missed like what is gone", _owners(going, staying)
+    case = Case(rules, name, series, step, step, because=timed, owners=owners, timed=timed)
     for kind in dict.fromkeys(alert.kind for alert, _ in down):
         case.expect(end, kind, [Fired(alert) for alert, _ in down if alert.kind == kind])
     return case
@@ -267,8 +344,10 @@ def _never_seen(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -
     unseen = [(alert, watch) for alert, watch in going if watch.memory is not None]
     rest = [pair for pair in (*going, *staying) if pair not in unseen]
     end = max(_due(alert, step) for alert, _ in unseen)
-    series = _around(unseen, rest, end // step)
-    case = Case(rules, "what was never there is not missed", series, step, step)
+    timed = _timed((*going, *staying))
+    series = _around(unseen, rest, end // step, timed)
+    name, owners = "what was never there is not missed", _owners(going, staying)
+    case = Case(rules, name, series, step, step, because=timed, owners=owners, timed=timed)
     for kind in dict.fromkeys(alert.kind for alert, _ in unseen):
         case.expect(end, kind)
     return case
@@ -279,15 +358,36 @@ def _due(alert: Alert, step: int) -> int:
     return _SEEN * step + _fires_after(alert.hold, step)
 
 
-def _around(going: _Watched, staying: _Watched, samples: int) -> dict[str, str]:
+def _around(going: _Watched, staying: _Watched, samples: int, timed: tuple[Path, ...]) -> Series:
     """The series of others beside those that go, and the healthy ones that stay."""
-    series: dict[str, str] = {}
+    series: Series = {}
     for _, watch in going:
-        labels = {**watch.labels, **fitting(watch.matchers)}
-        chosen = [one.label for one in matchers(watch.matchers) if not one.fits(OTHER)]
-        values = f"{_healthy(watch)}x{samples}"
-        series |= others(watch.metric, labels, values, [*watch.labels, *chosen])
-    return series | {_series(watch): f"{_healthy(watch)}x{samples}" for _, watch in staying}
+        series |= _neighbours(watch, by(f"{_healthy(watch)}x{samples}", timed))
+    return series | {
+        _series(watch): by(f"{_healthy(watch)}x{samples}", timed) for _, watch in staying
+    }
+
+
+def _timed(watched: Iterable[tuple[Alert, Presence]]) -> tuple[Path, ...]:
+    """What decides how long each of them waits."""
+    return tuple(dict.fromkeys(alert.hold_origin for alert, _ in watched))
+
+
+def _neighbours(watch: Presence, values: Body) -> Series:
+    """The same metric of others, by each label that tells them apart."""
+    labels = {**watch.labels, **fitting(watch.matchers)}
+    chosen = [one.label for one in matchers(watch.matchers) if not one.fits(OTHER)]
+    return others(watch.metric, labels, values, [*watch.labels, *chosen])
+
+
+def _owners(going: _Watched, staying: _Watched) -> dict[str, tuple[Path, ...]]:
+    """What each series of `_around` and those of the alerts themselves are there for."""
+    owners: dict[str, tuple[Path, ...]] = {}
+    for alert, watch in (*going, *staying):
+        because = (*alert.because, alert.hold_origin)  # how long it waits says where it is tried
+        owners[_series(watch)] = because
+        owners |= dict.fromkeys(_neighbours(watch, ""), because)
+    return owners
 
 
 def _forgotten(rules: RuleSet, kind: str) -> Iterator[Case]:
@@ -304,14 +404,14 @@ def _forgotten(rules: RuleSet, kind: str) -> Iterator[Case]:
     # Prometheus 2 counts a sample on the far edge of a range, Prometheus 3 does not.
     edge = (_SEEN - 1) * HALF_HOUR + memory
     last, end = (edge - 1) // HALF_HOUR * HALF_HOUR, (edge // HALF_HOUR + 1) * HALF_HOUR
-    series = {
+    series: Series = {
         _series(watch): f"{_healthy(watch)}x{end // HALF_HOUR}"
         if watch.memory is None
         else f"{_healthy(watch)}x{_SEEN - 1} stale"
         for _, watch in siblings
     }
-    name = f"{kind} forgets after {duration(memory)}"
-    case = Case(rules, name, series, HALF_HOUR, HALF_HOUR)
+    name, owners = f"{kind} forgets after {duration(memory)}", _owners(siblings, [])
+    case = Case(rules, name, series, HALF_HOUR, HALF_HOUR, owners=owners)
     yield case.expect(last, kind, [Fired(alert) for alert, _ in remembering]).expect(end, kind)
 
 
