@@ -136,3 +136,14 @@ def test_a_change_of_the_first_file_is_left_to_the_whole() -> None:
 def test_a_file_everybody_reads_reaches_everybody() -> None:
     assert BEFORE.names.reached(["shared.yaml"], "mlops.yaml") == set(FILES) - {"mlops.yaml"}
     assert BEFORE.names.reached(["models/returns.yaml"], "mlops.yaml") == {"models/returns.yaml"}
+
+
+def test_files_that_are_no_specs() -> None:
+    """A patch takes its text from a file of the project: it is there in every part, and reaches everything."""
+    patched = dict(FILES)
+    patched["mlops.yaml"] += b"patches: [{create: NOTES.md, from: docs/notes.txt}]\n"
+    patched["docs/notes.txt"] = b"some words\n"
+    before, tree = remembered(patched), written(patched)
+    model = patched["models/returns.yaml"].replace(b"threshold: 0.2", b"threshold: 0.25")
+    assert recompile(before, {"models/returns.yaml": model}, tree.__getitem__) is not None
+    assert recompile(before, {"docs/notes.txt": b"others\n"}, tree.__getitem__) is None

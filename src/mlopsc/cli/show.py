@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from functools import partial
+
 import click
 
 from mlopsc.cli.project import Stopped, compile_at, find, show
@@ -46,6 +50,10 @@ def command(path: str, environment: str | None, format_: str, spec: str) -> int:
     at, node = found
     if not at:
         node = shown.chapters(data)
-    write = shown.as_yaml if format_ == "yaml" else shown.as_json
-    click.echo(write(document, at, node), nl=False)
+    if format_ == "json":
+        click.echo(shown.as_json(document, at, node), nl=False)
+        return 0
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    faint = partial(click.style, dim=True) if color else str
+    click.echo(shown.as_yaml(document, at, node, faint), nl=False, color=color)
     return 0

@@ -12,7 +12,7 @@ _NOTHING: Final = b"x-left-out: true\n"
 
 
 class Part:
-    """The files of a project (see `Files`), of which only those named hold anything.
+    """The files of a project (see `Files`), of whose specs only some hold anything.
 
     Their content was read before: nothing is read from the disk again.
     """
@@ -21,17 +21,17 @@ class Part:
         self,
         contents: Mapping[str, bytes],
         patterns: Mapping[str, tuple[str, ...]],
-        names: frozenset[str],
+        left_out: frozenset[str],
     ) -> None:
         self._contents = contents
         self._patterns = patterns
-        self._names = names
+        self._left_out = left_out
 
     def read(self, name: str) -> bytes:
         """The content of a file that counts."""
-        return self._contents[name] if name in self._names else _NOTHING
+        return _NOTHING if name in self._left_out else self._contents[name]
 
     def find(self, pattern: str) -> tuple[str, ...]:
         """The files that count and fit; one of the others, if only such fit."""
         found = self._patterns[pattern]
-        return tuple(name for name in found if name in self._names) or found[:1]
+        return tuple(name for name in found if name not in self._left_out) or found[:1]

@@ -89,9 +89,8 @@ def recompile(
     """
     if not changed.keys() <= before.names.defined.keys():
         return None  # a file that is no part of the spec itself: a template, what a patch creates
-    files = before.names.reached(changed, before.root)
-    part = before.names.needed(files, before.root) | {before.root}
-    if before.root in changed or len(part) > MOST_FILES or len(part) >= len(before.contents):
+    files, part = _reach(before, changed)
+    if not files:
         return None
     try:
         old = _Compiled(_compile(before, before.contents, part), files)
@@ -112,10 +111,24 @@ def recompile(
     return After((*new.own.values(), *elsewhere), diagnostics)
 
 
+def _reach(before: Before, changed: Mapping[str, bytes]) -> tuple[frozenset[str], frozenset[str]]:
+    """The files that a change reaches, and the part they are compiled in; none if that may be all."""
+    nothing: frozenset[str] = frozenset()
+    specs = before.names.defined.keys()
+    if before.root in changed or not specs >= changed.keys():
+        return nothing, nothing
+    files = before.names.reached(changed, before.root)
+    part = before.names.needed(files, before.root) | {before.root}
+    return (
+        (nothing, nothing) if len(part) > MOST_FILES or len(part) == len(specs) else (files, part)
+    )
+
+
 def _compile(before: Before, contents: Mapping[str, bytes], part: frozenset[str]) -> Compilation:
     kept = {name for file in part for name in before.names.defined[file]}
     left_out = {name for names in before.names.defined.values() for name in names} - kept
-    inputs = Inputs(Part(contents, before.patterns, part), frozenset(left_out))
+    files = Part(contents, before.patterns, frozenset(before.names.defined.keys() - part))
+    inputs = Inputs(files, frozenset(left_out))
     source = decode(before.root, contents[before.root])
     return compile_spec(source, inputs)
 

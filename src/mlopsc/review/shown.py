@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from mlopsc.artifacts.draft import YamlDraft, traced
+from mlopsc.artifacts.draft import Artifact, YamlDraft, traced
 from mlopsc.artifacts.trace import causes_of
-from mlopsc.artifacts.draft import Artifact
 from mlopsc.artifacts.yaml_writer import write_yaml
 from mlopsc.frozen import frozen
 from mlopsc.source.suggest import closest
 from mlopsc.spec.meaning import with_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mlopsc.artifacts.draft import Body
     from mlopsc.diagnostics.finding import Path, Place
@@ -64,8 +63,8 @@ def find(data: dict[str, Data], dotted: str) -> tuple[Path, Data] | str:
     return path, node
 
 
-def as_yaml(document: Document, path: Path, node: Data) -> str:
-    """The node as YAML, a comment with the origin behind every value."""
+def as_yaml(document: Document, path: Path, node: Data, faint: Callable[[str], str] = str) -> str:
+    """The node as YAML, a comment with the origin behind every value, made `faint` for a terminal."""
     body: Any = _traced(node, path)
     for step in reversed(path):
         body = [body] if isinstance(step, int) else {step: body}
@@ -78,7 +77,7 @@ def as_yaml(document: Document, path: Path, node: Data) -> str:
         default=0,
     )
     return "".join(
-        f"{line:<{width}}  # {origin}\n" if origin else f"{line}\n"
+        f"{line:<{width}}  {faint(f'# {origin}')}\n" if origin else f"{line}\n"
         for line, origin in zip(lines, origins, strict=True)
     )
 
