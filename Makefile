@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 EXAMPLES := $(patsubst %/mlops.yaml,%,$(wildcard examples/*/mlops.yaml))
 
-.PHONY: help install flights tools demo test mutations check golden schema bench clean
+.PHONY: help install flights tools demo test mutations check golden schema bench thousand clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -57,6 +57,9 @@ schema: install ## Writes anew what follows from the models of the language: sch
 
 bench: install ## Time and memory of compile beside kubectl kustomize; see benchmarks/README.md
 	$(BIN)/python benchmarks/compile.py $(BENCH_OPTIONS)
+
+thousand: install ## A thousand models beside other programs, and beside the least that could be done
+	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python benchmarks/thousand.py $(BENCH_OPTIONS)
 
 clean: ## Removes what was installed and cached here
 	rm -rf $(VENV) .tools .pytest_cache .mypy_cache .ruff_cache

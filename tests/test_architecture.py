@@ -18,7 +18,7 @@ ARROWS: dict[str, set[str]] = {
     "resources": set(),
     "source": {"diagnostics"},
     "spec": {"diagnostics", "source", "resources"},
-    "project": {"diagnostics", "source.compose", "spec", "artifacts.draft"},
+    "project": {"diagnostics", "source.compose", "source.files", "spec", "artifacts.draft"},
     "rules": {"diagnostics", "project"},
     "artifacts": {"diagnostics", "resources"},
     "patching": {"diagnostics", "project", "artifacts", "source"},

@@ -174,6 +174,31 @@ def test_a_wrong_value_in_a_layer_stands_in_the_layer(spec: str, expected: list[
         assert "`${var.smallest}` is filled in from at mlops.yaml:" in said(files)
 
 
+def test_what_must_hold_must_hold_in_each_environment() -> None:
+    spec = SHOP.replace('staging: {versions: {buy: "1"}}', """staging:
+    versions: {buy: "1"}
+    overrides: {models: {buy: {serving: {replicas: {min: 9}}}}}""")
+    files = FILES | {SPEC: spec}
+    errors = [line for line in refused(files) if not line.startswith("R9")]
+    assert errors == ["R309 mlops.yaml:7:96 |4|"]  # the default's maximum, below staging's minimum
+    assert "'buy' has at least 9 copies and at most 4" in said(files)
+    assert "it is so in environment 'staging'" in said(files)
+
+
+def test_a_model_of_staging_needs_no_version_in_production() -> None:
+    compilation = compiled(FILES | {"models/trial.yaml": TRIAL})
+    pinned = [one.message for one in compilation.diagnostics if one.code == "R306"]
+    assert not pinned
+
+
+def test_what_only_one_environment_uses_is_used() -> None:
+    view = "features: {ratio: {source: orders, fields: [total], ttl: 1d}}\n"
+    model = TRIAL.replace("[orders:total]", "[ratio]")
+    buy = BUY.replace("target", "description: x\n    target")
+    compilation = compiled(FILES | {"models/buy.yaml": buy, "models/trial.yaml": view + model})
+    assert "R115" not in [one.code for one in compilation.diagnostics]
+
+
 def test_the_inputs_are_all_files_that_were_read() -> None:
     assert sorted(compiled(FILES).inputs.read_so_far) == ["models/buy.yaml", "teams/growth.yaml"]
 

@@ -19,6 +19,7 @@ from mlopsc.cli.main import run
 from mlopsc.compiler import Compilation, Refused, compile_spec
 from mlopsc.diagnostics.printers import text
 from mlopsc.extending.codes import TITLES
+from mlopsc.extending.own_templates import template_names
 from mlopsc.resources import read_text
 from mlopsc.source.document import Source
 from mlopsc.source.files import Inputs
@@ -125,6 +126,24 @@ def test_all_other_files_stay_as_they_are(project: Path) -> None:
     assert theirs == ours
 
 
+@pytest.mark.parametrize("name", ["minimal", "flights", "churn", "credit"])
+def test_a_copy_that_nobody_changed_gives_what_ours_gives(name: str, tmp_path: Path) -> None:
+    """In the sandbox, with its own filters: whatever ours needs is there."""
+    shutil.copytree(ROOT / "examples" / name, tmp_path, dirs_exist_ok=True)
+    ours = {each.path: each.text for each in compiled(tmp_path).artifacts()}
+    spec = (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
+    lines = ["templates:"]
+    for position, template in enumerate(template_names()):
+        for copy in ("file", "base"):
+            text = read_text(f"templates/{template}")
+            (tmp_path / f"{copy}{position}.j2").write_text(text, encoding="utf-8")
+        lines.append(f"  {template}: {{file: file{position}.j2, base: base{position}.j2}}")
+    (tmp_path / "mlops.yaml").write_text("\n".join([spec, *lines, ""]), encoding="utf-8")
+    theirs = compiled(tmp_path)
+    assert {each.path: each.text for each in theirs.artifacts()} == ours
+    assert "A105" not in {one.code for one in theirs.diagnostics}
+
+
 def test_a_template_that_others_include_can_be_replaced(project: Path) -> None:
     flights = (ROOT / "examples" / "flights" / "mlops.yaml").read_text(encoding="utf-8")
     (project / "labels.j2").write_text("LABEL mine=yes\n", encoding="utf-8")
@@ -144,6 +163,23 @@ def test_no_template_is_written_over(project: Path, capsys: Capture) -> None:
     assert run(["template", REQUIREMENTS, "--take", "templates"]) == 1
     assert "nothing is written over" in capsys.readouterr().err
     assert (project / "templates" / "requirements.txt.j2").read_bytes() == before
+
+
+@pytest.mark.parametrize(("folder", "file"), [(".", ""), ("a/../t/", "t/"), ("a/b", "a/b/")])
+def test_a_template_is_taken_into_any_folder(
+    folder: str, file: str, project: Path, capsys: Capture
+) -> None:
+    assert run(["template", REQUIREMENTS, "--take", folder]) == 0
+    lines = capsys.readouterr().out.partition("\n\n")[2]
+    assert f"{{file: {file}requirements.txt.j2, base: {file}base/requirements.txt.j2}}" in lines
+    asking(project, lines)
+    assert run(["compile"]) == 0
+
+
+@pytest.mark.parametrize("folder", ["..", "/tmp", "a/../../b"])
+def test_no_template_is_taken_out_of_the_project(folder: str, project: Path) -> None:
+    assert run(["template", REQUIREMENTS, "--take", folder]) == 2
+    assert [path.name for path in project.iterdir()] == ["mlops.yaml"]
 
 
 def test_templates_are_listed_and_printed(project: Path, capsys: Capture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from editing.layouts import Layouts
 from mlopsc.cli.main import run
 from mlopsc.compiler import Refused, compile_spec
 from mlopsc.diagnostics.finding import Rejected
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(ROOT.glob("examples/*/mlops.yaml"))
 CASES = sorted((ROOT / "tests" / "editing" / "form").glob("*.yaml"))
+
+LONG = int(os.environ.get("MLOPSC_DRAWS", "0"))
 
 Capture = pytest.CaptureFixture[str]
 
@@ -156,6 +160,25 @@ def test_the_form_of_any_spec_says_the_same_and_stays(text: str) -> None:
     assert comments(made) == comments(text)
     assert not re.search(r"[ \t]\r?\n", made)
     assert all((len(line) - len(line.lstrip())) % 2 == 0 for line in made.splitlines())
+
+
+def test_no_layout_loses_a_comment_or_a_value() -> None:
+    """`MLOPSC_DRAWS=20000` lays out that many others."""
+    read = 0
+    for seed in range(LONG or 800):
+        text = Layouts(seed).text(chapters())
+        try:
+            before = read_yaml(Source("a", text))
+        except Rejected:
+            continue  # a key twice, an alias that means nothing: not every draw is YAML
+        read += 1
+        made = form(text)
+        assert form(made) == made, text
+        assert repr(sorted(read_yaml(Source("a", made)).data.items())) == repr(
+            sorted(before.data.items())
+        ), text
+        assert comments(made) == comments(text), text
+    assert read > 0.8 * (LONG or 800)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.parent.name)

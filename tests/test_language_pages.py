@@ -240,10 +240,12 @@ def test_an_example_compiles_to_what_the_page_shows(example: Example, tmp_path: 
         assert found is not None, f"{example.page}: {path} is now\n{artifacts[path].text}"
 
 
-@pytest.mark.parametrize("example", all_examples(), ids=str)
+@pytest.mark.parametrize("example", [e for e in all_examples() if e.made], ids=str)
 def test_an_example_shows_what_its_chapter_decides(example: Example, tmp_path: Path) -> None:
     artifacts = {artifact.path: artifact for artifact in compiled(example, tmp_path).artifacts()}
     pattern = next((pattern for pattern, name in PAGES.items() if name == example.page), ())
+    if example.page == "composition.md" and example.printed:
+        return  # `mlopsc show` says what came of the layers
     shown = [
         (artifacts[path], spans(said, artifacts[path].text)) for path, said in example.made.items()
     ]

@@ -63,10 +63,10 @@ def compile_spec(source: Source, inputs: Inputs | None = None) -> Compilation:
     try:
         # fmt: off
         document = gather(source, inputs, MERGING, texts)  # text     → data with places
-        document = compose(document, MERGING, inputs.left_out)  # data     → by environment
+        document = compose(document, MERGING, inputs.rest.names)  # data   → by environment
         specs = document.map(parse_spec)                   # data     → what the user asked for
         check_differences(document)
-        project = resolve(specs, whole=inputs.whole)       # the asking → the facts, names followed
+        project = resolve(specs, inputs.rest)              # the asking → the facts, names followed
         unused = document.unused if inputs.whole else ()
         findings = sound((*unused, *check(project)))       # the facts  → what does not hold
         extended = extend(project, inputs, texts)          # the facts  → who makes files of them

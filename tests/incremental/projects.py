@@ -11,6 +11,7 @@ from mlopsc.incremental.recompile import Before
 from mlopsc.source.encoding import decode
 from mlopsc.source.files import NO_FILES, Inputs
 from mlopsc.spec.merging import MERGING
+from mlopsc.targets.gitlab.apart import needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,4 +157,5 @@ def remembered(files: Mapping[str, bytes]) -> Before:
         names=names_of(made.document.base, MERGING),
         digests=digests(made),
         diagnostics=made.diagnostics,
+        crowded=needed(made.project),
     )

@@ -16,6 +16,7 @@ from incremental.projects import compiled, digests, project, remembered, written
 from mlopsc.compiler import Refused
 from mlopsc.incremental.recompile import recompile
 from mlopsc.spec.local import is_local
+from mlopsc.targets.gitlab.limits import PARTS_TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,3 +148,18 @@ def test_files_that_are_no_specs() -> None:
     model = patched["models/returns.yaml"].replace(b"threshold: 0.2", b"threshold: 0.25")
     assert recompile(before, {"models/returns.yaml": model}, tree.__getitem__) is not None
     assert recompile(before, {"docs/notes.txt": b"others\n"}, tree.__getitem__) is None
+
+
+def test_more_models_than_one_pipeline_holds() -> None:
+    """A part of a large project has the pipelines of a large project."""
+    many = project(*(f"number_{number}" for number in range(PARTS_TOGETHER + 1)))
+    many["mlops.yaml"] = (
+        many["mlops.yaml"].replace(b"returns", b"number_1").replace(b"refunds", b"number_2")
+    )
+    before, tree = remembered(many), written(many)
+    file = "models/number_7.yaml"
+    edited = many[file].replace(b"max_iter: 200", b"max_iter: 300")
+    after = recompile(before, {file: edited}, tree.__getitem__)
+    assert after is not None
+    tree |= {each.path: each.text.encode() for each in after.artifacts}
+    assert tree == written({**many, file: edited})

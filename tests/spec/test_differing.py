@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHURN = ROOT / "examples" / "churn" / "mlops.yaml"
 
 DIFFERENCES: dict[str, Any] = {
+    "storage": "gs://other/churn",
     "services.prometheus.url": "http://other:9090",
     "services.pushgateway.url": "http://other:9091",
     "services.mlflow.url": "https://other.example.com",

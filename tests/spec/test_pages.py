@@ -43,8 +43,8 @@ def test_its_links_lead_somewhere(path: Path) -> None:
 def examples() -> list[tuple[str, str]]:
     found = []
     for path in FILES:
-        # What examples compile to is another language: tests/test_language_pages.py knows it.
-        text = re.sub(r"(?ms)^### It compiles to\n.*?(?=^## |\Z)", "", path.read_text("utf-8"))
+        # tests/test_language_pages.py compiles what stands below `## Example`.
+        text = re.sub(r"(?ms)^## Example.*?(?=^## |\Z)", "", path.read_text("utf-8"))
         blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
         found += [(path.name, block) for block in blocks]
     return found

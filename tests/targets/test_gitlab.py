@@ -53,6 +53,24 @@ INCLUDED = """\
     - {component: $CI_SERVER_FQDN/growth/lint/ruff@1.0, inputs: {stage: test}}
 """
 
+DIFFERING = FULL.replace(
+    '  staging: {namespace: shop-staging, deploy: automatic, versions: {churn: "15", light: "2"}}\n',
+    """\
+  staging:
+    namespace: shop-staging
+    deploy: automatic
+    versions: {churn: "15", light: "2"}
+    overrides:
+      services: {mlflow: {url: https://mlflow-staging.example.com}}
+      sources: {outcomes: {bigquery: acme.staging.outcomes}}
+      models:
+        churn:
+          serving: {load_time: 20m}
+          batch: {schedule: "0 6 * * *", resources: {memory: 1Gi}}
+          monitoring: {schedule: 3h, respond: {drift: alert}}
+""",
+)
+
 SPECS = {
     "small": SMALL,
     "full": FULL,
@@ -63,6 +81,7 @@ SPECS = {
         "image: train\n      timeout", "image: acme/train:1.2\n      timeout"
     ),
     "own jobs": FULL + OWN,
+    "differing": DIFFERING,
     "hostile": FULL.replace(
         "command: python src/churn/train.py",
         'command: "echo \'- a: #{b}\' \\"$HOME\\"\\npython src/churn/train.py"',
@@ -350,6 +369,20 @@ def test_own_jobs_and_includes_are_added_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
+    "entry", ["ci/lint.yml", {"local": "ci/lint.yml"}, ["ci/lint.yml", {"local": "a.yml"}]]
+)
+def test_one_include_needs_no_list(entry: object) -> None:
+    spec = f"{FULL}  include: {json.dumps(entry)}\n"
+    artifact = artifacts_of(gitlab, spec)[".gitlab-ci.yml"]
+    listed = entry if isinstance(entry, list) else [entry]
+    assert yaml.safe_load(artifact.text)["include"][: len(listed)] == listed
+    at = ("ci", "include", 0) if isinstance(entry, list) else ("ci", "include")
+    number = next(n for n, line in enumerate(artifact.text.splitlines(), 1) if "lint.yml" in line)
+    causes = causes_of(artifact, number)
+    assert any(cause[: len(at)] == at for cause in causes), causes
+
+
+@pytest.mark.parametrize(
     ("added", "before", "after"),
     [
         ("", [], []),
@@ -420,24 +453,6 @@ def test_another_file_keeps_everything_and_says_how_to_start_it() -> None:
 
 
 # --- environments that differ ------------------------------------------------------------------
-
-DIFFERING = FULL.replace(
-    '  staging: {namespace: shop-staging, deploy: automatic, versions: {churn: "15", light: "2"}}\n',
-    """\
-  staging:
-    namespace: shop-staging
-    deploy: automatic
-    versions: {churn: "15", light: "2"}
-    overrides:
-      services: {mlflow: {url: https://mlflow-staging.example.com}}
-      sources: {outcomes: {bigquery: acme.staging.outcomes}}
-      models:
-        churn:
-          serving: {load_time: 20m}
-          batch: {schedule: "0 6 * * *", resources: {memory: 1Gi}}
-          monitoring: {schedule: 3h, respond: {drift: alert}}
-""",
-)
 
 
 def test_each_environment_has_its_own_addresses_times_and_sizes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from targets.test_gitlab_pipelines import CASES, MERGE_REQUEST, PUSH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 ROOT = ".gitlab-ci.yml"
 SHARED = ".gitlab/ci/shared.yml"
@@ -176,6 +176,39 @@ def test_a_trigger_looks_at_every_file_that_a_job_of_its_model_looks_at(spec: st
         assert _looked_at([job for job in of_model if "trigger" not in job]) == looked_at, name
 
 
+@pytest.mark.parametrize("spec", [many(APART)], ids=["runner"])
+def test_a_trigger_gives_up_comparing_only_where_a_job_does(spec: str) -> None:
+    """Above 50,000 comparisons GitLab takes a rule for met: with others than a job's, for no job."""
+    files = {
+        p: yaml.safe_load(a.text) for p, a in artifacts_of(gitlab, spec).items() if p[-3:] == "yml"
+    }
+    of_jobs = [
+        (rule["if"], rule["changes"])
+        for _, job in jobs(files)
+        if "trigger" not in job
+        for rule in job.get("rules", ())
+        if "changes" in rule
+    ]
+    triggers = [job for _, job in jobs(files) if "trigger" in job]
+    assert len(triggers) > APART
+    for trigger in triggers:
+        for rule in trigger["rules"]:
+            assert (rule["if"], rule["changes"]) in of_jobs
+
+
+def test_a_model_that_no_change_starts_has_a_pipeline_by_name_alone() -> None:
+    spec = many(APART).replace("  light:\n", "  scored:\n    target: outcomes:churned\n"
+        "    features: [customer]\n    artifact: gs://acme-models/scored\n"
+        "    batch: {from: customers, to: scored_rows, schedule: 1d}\n  light:\n")  # fmt: skip
+    spec = spec.replace(
+        "  scores: {big", "  scored_rows: {bigquery: acme.growth.rows}\n  scores: {big"
+    )
+    spec = spec.replace("metrics: prometheus_operator", "metrics: prometheus")
+    texts = {path: artifact.text for path, artifact in artifacts_of(gitlab, spec).items()}
+    assert ".gitlab/ci/pipelines/scored.yml" in texts
+    assert not [path for path in texts if "/changes/" in path and "scored:pipeline" in texts[path]]
+
+
 def _looked_at(found: list[dict[str, Any]]) -> set[tuple[str, str]]:
     return {
         (rule["if"], path)
@@ -184,6 +217,31 @@ def _looked_at(found: list[dict[str, Any]]) -> set[tuple[str, str]]:
         if rule.get("when") != "never"
         for path in rule.get("changes", ())
     }
+
+
+def test_the_page_shows_the_limits() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "targets" / "gitlab.md"
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in page.read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    shown = [row[1].split(" on ")[0] for row in rows if len(row) == 3]
+    mebibyte = 1024 * 1024
+    for value in (
+        str(limits.INCLUDES),
+        f"{limits.FILE_BYTES // mebibyte} MiB",
+        str(limits.FILE_DEPTH),
+        f"{limits.PIPELINE_BYTES // mebibyte} MiB",
+        str(limits.ACTIVE_JOBS),
+        str(limits.NEEDS),
+        str(limits.CHANGES),
+        str(limits.TRIGGER_INCLUDES),
+        str(limits.CHILD_DEPTH),
+        f"{limits.DOWNSTREAM:,}",
+    ):
+        assert value in shown, value
+    assert f"Up to {limits.PARTS_TOGETHER} models" in page.read_text("utf-8")
 
 
 # --- by gitlab-ci-local -------------------------------------------------------------------------
@@ -213,23 +271,15 @@ def started(
 @pytest.mark.parametrize(
     "case",
     [
-        "a push that touches nothing of ours",
         "code of one model",
         "a promotion to staging",
-        "a model without a line for its version",
         "feature definitions",
-        "a push to a branch",
         "a merge request with code",
-        "a merge request that promotes",
         "the schedule of training",
         "the schedule of monitoring",
         "the schedule of a view",
         "the schedule of a source",
-        "a schedule that is not ours",
         "an alert",
-        "an alert that forgets its name",
-        "what the cool-down starts",
-        "deploying again through the API",
         "as a child of the repository's own pipeline",
     ],
 )
@@ -250,10 +300,18 @@ def test_what_two_models_share_starts_both(tmp_path: Path, variables: Mapping[st
 
 
 @pytest.mark.xdist_group("gitlab-ci-local")
-def test_a_change_of_one_among_a_hundred_runs_that_one(tmp_path: Path) -> None:
-    """The pipelines run as they are, but for what the jobs do: each says that it ran."""
+def test_a_change_of_one_among_two_hundred_starts_that_one(tmp_path: Path) -> None:
     folder = tmp_path / "project"
-    paths = written(gitlab, many(100), folder)
+    repository = Repository(folder, written(gitlab, many(200), folder))
+    found = repository.started(PUSH, (".gitlab/ci/models/churn_117.yml",))
+    assert found.keys() == {"check", "churn_117:pipeline"}
+
+
+@pytest.mark.xdist_group("gitlab-ci-local")
+def test_the_pipeline_that_a_change_starts_runs(tmp_path: Path) -> None:
+    """The pipelines as they are, but for what the jobs do: each says that it ran."""
+    folder = tmp_path / "project"
+    paths = written(gitlab, many(APART), folder)
     for path in paths:
         if path.endswith(".yml"):
             _only_say_so(folder / path)
@@ -261,9 +319,8 @@ def test_a_change_of_one_among_a_hundred_runs_that_one(tmp_path: Path) -> None:
     repository.change((".gitlab/ci/models/churn_017.yml",))
     result = repository.run_locally(PUSH, "--force-shell-executor", "--no-color")
     assert result.returncode == 0, result.stdout + result.stderr
-    ran = {
-        line.split("> ran ")[1].strip() for line in result.stdout.splitlines() if "> ran " in line
-    }
+    lines = result.stdout.splitlines()
+    ran = {line.split("> ran ")[1].strip() for line in lines if "> ran " in line}
     parts = ("image:train", "validate", "dataset", "train", "gate", "register", "serving-image")
     assert ran == {"check", *(f"churn_017:{part}" for part in parts), "churn_017:promote:staging"}
 

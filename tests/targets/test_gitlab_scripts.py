@@ -368,3 +368,36 @@ def test_training_in_the_cluster_ends_as_its_job_does(
     images = {c["image"] for c in created["containers"] + created["initContainers"]}
     assert len(images) == 1
     assert images.pop().startswith("registry.example.com/growth/shop/train:")
+
+
+# --- the order of deployments -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("broken", "code"), [("none", 0), ("staging%2Fchurn", 2)])
+def test_deployments_are_kept_in_order_for_every_model_in_the_tree(
+    tmp_path: Path, broken: str, code: int
+) -> None:
+    project, played = tmp_path / "project", tmp_path / "bin"
+    for path in ("staging/churn", "production/churn", "production/light", "production"):
+        folder = project / "k8s" / path
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kustomization.yaml").write_text("resources: []\n", "utf-8")
+    program(
+        played, "curl",
+        f'for last; do :; done; echo "$*" >> {tmp_path}/asked\n'
+        f'case "$last" in *{broken}) printf 500 ;; *light) printf 404 ;; *) printf 200 ;; esac',
+    )  # fmt: skip
+    order = [line for line in job("reconcile schedules")["script"] if "oldest_first" in line]
+    result = sh(
+        order, project, PATH=f"{played}:{os.environ['PATH']}", MLOPS_GITLAB_TOKEN="token",
+        CI_API_V4_URL="https://gitlab.example.com/api/v4", CI_PROJECT_ID="7",
+    )  # fmt: skip
+    assert result.returncode == code, result.stderr
+    said = result.stdout.splitlines()
+    assert said[0] == "production/churn: oldest_first"
+    assert said[1].startswith("production/light: GitLab makes it with its first deployment")
+    asked = (tmp_path / "asked").read_text("utf-8").splitlines()
+    assert [line.rpartition("/")[2] for line in asked] == [
+        "production%2Fchurn", "production%2Flight", "staging%2Fchurn",
+    ]  # fmt: skip
+    assert all("process_mode=oldest_first" in line for line in asked)

@@ -68,7 +68,9 @@ def whole_check(project: Path, capture: Capture, *options: str) -> tuple[int, st
 # --- what is said again ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [(), ("--format", "json"), ("--format=gitlab",)])
+@pytest.mark.parametrize(
+    "options", [(), ("--format", "json"), ("--format=gitlab",), ("--jobs", "2")]
+)
 def test_a_clean_tree_is_answered_as_a_whole_check_answers(
     project: Path, capsys: Capture, options: tuple[str, ...]
 ) -> None:
@@ -115,6 +117,8 @@ def test_another_format_was_not_said_yet(project: Path, capsys: Capture) -> None
         ["check", "--format"],
         ["check", "--format", "nonsense"],
         ["check", "a", "b"],
+        ["check", "--jobs", "0"],
+        ["check", "--jobs"],
         ["compile", "--dry-run"],
         ["compile", "--output", "elsewhere"],
         ["compile", "--target", "dvc"],

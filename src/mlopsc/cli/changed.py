@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ def keep_compile(place: Place, compilation: Compilation) -> None:
     from mlopsc.incremental.names import names_of
     from mlopsc.incremental.recompile import Before
     from mlopsc.spec.merging import MERGING
+    from mlopsc.targets.gitlab.apart import needed
 
     keep(
         known,
@@ -39,6 +41,7 @@ def keep_compile(place: Place, compilation: Compilation) -> None:
             names_of(compilation.document.base, MERGING),
             Digests(known),
             compilation.diagnostics,
+            needed(compilation.project),
         ),
     )
 
@@ -62,7 +65,7 @@ def compile_change(
         return None
     from mlopsc.cli.remembering import said_of
     from mlopsc.incremental.memory import keep, recall
-    from mlopsc.incremental.recompile import Before, recompile
+    from mlopsc.incremental.recompile import recompile
     from mlopsc.workspace.files import read_bytes
     from mlopsc.workspace.lock import lock_text, read_lock
     from mlopsc.workspace.paths import LOCK_FILE
@@ -87,12 +90,7 @@ def compile_change(
     fresh |= {one.path: bytes.fromhex(one.digest) for one in plan.changes if one.kind != "keep"}
     now = _renewed(known, statuses, fresh, said_of(after.diagnostics, len(plan.after.files)))
     if now.save():
-        keep(
-            now,
-            Before(
-                before.root, contents, before.patterns, before.names, before.digests, after.diagnostics
-            ),
-        )
+        keep(now, replace(before, contents=contents, diagnostics=after.diagnostics))
     return plan, after.diagnostics
 
 

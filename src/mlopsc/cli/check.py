@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlopsc.cli.project import Stopped, compile_at, find, placed, show, spec_argument
+from mlopsc.cli.project import (
+    Stopped,
+    compile_at,
+    find,
+    jobs_option,
+    placed,
+    show,
+    spec_argument,
+)
 
 if TYPE_CHECKING:
     from mlopsc.diagnostics.diagnostic import Diagnostic
@@ -30,7 +38,8 @@ FORMATS = ("text", "json", "gitlab", "sarif", "junit")
     is_flag=True,
     help="Read every file, also those that have not changed since the last check by their times and size.",
 )
-def command(spec: str, format_: str, rehash: bool) -> int:
+@jobs_option
+def command(spec: str, format_: str, rehash: bool, jobs: int) -> int:
     """Say what is wrong with SPEC, and whether the committed files are what it compiles to.
 
     Also names the next rung: what one more line would add. Writes nothing. Exit 0 clean, 1 findings.
@@ -39,6 +48,7 @@ def command(spec: str, format_: str, rehash: bool) -> int:
     Example: mlopsc check --format gitlab > gl-code-quality-report.json
     """  # noqa: D301 (click ends paragraphs at a real backspace)
     from mlopsc.cli.remembering import CLEAN, remember_clean, report
+    from mlopsc.cli.selection import select
     from mlopsc.diagnostics.finding import Rejected
     from mlopsc.diagnostics.printers import summary
     from mlopsc.workspace.lock import read_lock
@@ -51,9 +61,10 @@ def command(spec: str, format_: str, rehash: bool) -> int:
     found: tuple[Diagnostic, ...]
     try:
         compilation = compile_at(place)
+        artifacts, _ = select(compilation, None, None, jobs)
         lock = read_lock(place.root)
         inputs = compilation.inputs.read_so_far
-        plan = make_plan(compilation.artifacts(), place.root, lock, inputs, command=fix)
+        plan = make_plan(artifacts, place.root, lock, inputs, command=fix)
         standing = placed(stale(plan, fix), compilation.project)
         if not standing:
             remember_clean(place, begun, compilation, plan, format_)

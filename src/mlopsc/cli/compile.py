@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlopsc.cli.project import Stopped, compile_at, find, placed, show, spec_argument
+from mlopsc.cli.project import (
+    Stopped,
+    compile_at,
+    find,
+    jobs_option,
+    placed,
+    show,
+    spec_argument,
+)
 from mlopsc.diagnostics.finding import Rejected
 from mlopsc.frozen import frozen
 
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--target", metavar="TARGET", help="Only the files of one system (`mlopsc targets`).")
 @click.option("--output", metavar="DIR", help="Write there instead of beside the spec.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@jobs_option
 @click.option("--watch", "watched", is_flag=True, help="Compile again whenever a file is saved.")
 def command(
     spec: str,
@@ -30,6 +39,7 @@ def command(
     target: str | None,
     output: str | None,
     dry_run: bool,
+    jobs: int,
     watched: bool,
 ) -> int:
     """Write the files that SPEC (a file, or the folder of mlops.yaml) describes.
@@ -40,7 +50,7 @@ def command(
     \b
     Example: mlopsc compile --dry-run
     """  # noqa: D301 (click ends paragraphs at a real backspace)
-    asked = _Asked(spec, environment, target, output, dry_run)
+    asked = _Asked(spec, environment, target, output, dry_run, jobs)
     if not watched:
         return _compile(asked)
     from mlopsc.cli.watch import watch
@@ -57,6 +67,7 @@ class _Asked:
     target: str | None
     output: str | None
     dry_run: bool
+    jobs: int
 
 
 def _compile(asked: _Asked, files: Files | None = None, *, incremental: bool = True) -> int:
@@ -83,7 +94,7 @@ def _compile(asked: _Asked, files: Files | None = None, *, incremental: bool = T
             return 0
         compilation = compile_at(place, files)
         project = compilation.project
-        artifacts, partial = select(compilation, environment, target)
+        artifacts, partial = select(compilation, environment, target, asked.jobs)
         root = output or place.root
         plan = make_plan(
             artifacts,

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 spec_argument = click.argument("spec", default=".", type=click.Path())
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that make the files of a large project.",
+)
 
 
 class Stopped(Exception):

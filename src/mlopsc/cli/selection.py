@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def select(
-    compilation: Compilation, environment: str | None, target: str | None
+    compilation: Compilation, environment: str | None, target: str | None, jobs: int = 1
 ) -> tuple[Iterator[Artifact], bool]:
-    """The artifacts asked for, and whether that is only a part of them.
+    """The artifacts asked for, and whether that is only a part of them; made by so many processes.
 
     Raises:
         click.BadParameter: there is no such environment or target.
@@ -31,7 +31,12 @@ def select(
     def wanted(path: str, of: str) -> bool:
         return target in (None, of) and environment in (None, environment_of(path, names))
 
-    return compilation.artifacts(wanted), environment is not None or target is not None
+    partial = environment is not None or target is not None
+    if jobs == 1:
+        return compilation.artifacts(wanted), partial
+    from mlopsc.cli.jobs import artifacts
+
+    return artifacts(compilation, wanted, jobs), partial
 
 
 def _known(name: str | None, names: tuple[str, ...], what: str, option: str) -> None:

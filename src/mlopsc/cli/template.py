@@ -43,7 +43,7 @@ def command(name: str | None, take: str | None, diff: bool, spec: str) -> int:
         )
     try:
         if take is not None:
-            return _take(find(spec), name, ours, take.rstrip("/"))
+            return _take(find(spec), name, ours, take)
         if diff:
             return _show_difference(find(spec), name, ours)
     except Rejected as rejected:
@@ -58,8 +58,12 @@ _LISTED = "`mlopsc template` lists them"
 
 def _take(place: Place, name: str, ours: str, folder: str) -> int:
     """Write two copies, both new, and say what the spec needs to name them."""
+    inside = os.path.normpath(folder).replace(os.sep, "/")
+    if inside.startswith(("/", "..")):
+        raise click.BadParameter("name a folder inside the project", param_hint="--take")
     file = name.rpartition("/")[2]
-    copies = {"file": f"{folder}/{file}", "base": f"{folder}/base/{file}"}
+    prefix = "" if inside == "." else f"{inside}/"
+    copies = {"file": f"{prefix}{file}", "base": f"{prefix}base/{file}"}
     paths = {key: os.path.join(place.root, copy) for key, copy in copies.items()}  # noqa: PTH118
     for key, path in paths.items():
         if os.path.lexists(path):

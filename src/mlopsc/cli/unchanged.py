@@ -79,6 +79,8 @@ def _asked(arguments: list[str]) -> tuple[str, str | None, bool] | None:
     for word in words:
         if not word.startswith("-"):
             specs.append(word)
+        elif word == "--jobs" and next(words, "").lstrip("0").isdecimal():
+            continue  # nothing is made
         elif command == "compile":
             return None
         elif word == "--rehash":

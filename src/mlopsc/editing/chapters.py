@@ -37,6 +37,8 @@ def in_order(text: str, order: Sequence[str]) -> str:
         if before is not None and spaced and _apart(before, chunk):
             made.append("")
         made += [*chunk.comments, *chunk.lines]
+    while arranged[-1].ends_inside and len(foot) > 1 and not foot[0]:
+        del foot[0]  # it would belong to what now stands above it
     return "\n".join([*made, *foot])
 
 

@@ -15,6 +15,7 @@ from mlopsc.targets import TARGETS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mlopsc.artifacts.draft import Draft
     from mlopsc.project.model import Project
     from mlopsc.source.files import Inputs
     from mlopsc.targets import Target
@@ -37,78 +38,79 @@ def extended(project: Project, inputs: Inputs, texts: dict[str, str]) -> Extende
         return own_templates.within(name, templates)
 
     made = Extended(project, (*TARGETS, *targets), templates, used)
-    if templates:
-        found += _generated(made)
-    sound(tuple(found))
-    if targets:
-        found += _collisions(made, {*texts, *inputs.read_so_far})
-    if templates:
-        found += _tried(made)
-    return Extended(project, made.targets, templates, used, sound(tuple(found)))
-
-
-def _generated(made: Extended) -> Iterator[Finding]:
-    """A107 for each file of a template that is generated itself, and would be made from what it is."""
-    paths = {draft.path for _, draft in made.drafts()}
-    for template in made.project.templates:
-        for key, file in (("file", template.file), ("base", template.base)):
-            if file in paths:
-                yield Finding(
-                    "A107",
-                    f"'{file}' is generated",
-                    template.at(key),
-                    "name a file of your own, such as one in templates/",
-                )
-
-
-def _collisions(made: Extended, inputs: set[str]) -> Iterator[Finding]:
-    """A204 for each file of a package's target that something else has the path of."""
-    owners = {path.casefold(): f"'{path}' is a file the spec is made from" for path in inputs}
-    ours = {target.name for target in TARGETS}
+    trial = _Trial(made, {*texts, *inputs.read_so_far})
     for target, draft in made.drafts():
-        path = draft.path.casefold()
-        taken = owners.get(path) or _folder(path, owners)
-        if taken is not None and target not in ours:
-            yield Finding(
+        trial.look(target, draft)
+    return Extended(project, made.targets, templates, used, sound((*found, *trial.outcome())))
+
+
+class _Trial:
+    """One look at every draft: whether its path is free, and whether the project's templates make it."""
+
+    def __init__(self, made: Extended, inputs: set[str]) -> None:
+        self._made = made
+        self._ours = {target.name for target in TARGETS}
+        self._owners = {
+            path.casefold(): f"'{path}' is a file the spec is made from" for path in inputs
+        }
+        self._paths: set[str] = set()
+        self._needed: set[str] = set()
+        self._found: dict[Finding, None] = {}
+
+    def look(self, target: str, draft: Draft) -> None:
+        """Take in one draft, in the order they are made."""
+        if target not in self._ours:
+            self._check_path(target, draft.path)
+        self._paths.add(draft.path)
+        self._owners.setdefault(draft.path.casefold(), f"'{draft.path}' is made by '{target}'")
+        if isinstance(draft, TextDraft) and draft.templates:
+            self._needed |= self._made.used(draft.template)
+            try:
+                render(draft, target)
+            except Rejected as rejected:
+                self._found.update(dict.fromkeys(rejected.findings))
+
+    def _check_path(self, target: str, path: str) -> None:
+        """A204, if something else has the path, or is a file where it needs a folder."""
+        folded = path.casefold()
+        same = self._owners.get(folded)
+        taken = same or self._above(folded)
+        if taken is not None:
+            also = f"makes it too: '{path}'" if same and path not in same else "makes it too"
+            finding = Finding(
                 "A204",
-                f"{taken}, and the target '{target}' makes it too"
-                if path in owners
-                else f"{taken}, and the target '{target}' makes '{draft.path}'",
+                f"{taken}, and the target '{target}' {also if same else f'makes {path!r}'}",
                 ("targets", target),
                 "leave one of the two out, or ask its package for a setting that moves the file",
                 on_key=True,
             )
-        owners.setdefault(path, f"'{draft.path}' is made by '{target}'")
+            self._found[finding] = None
 
+    def _above(self, path: str) -> str | None:
+        while path := path.rpartition("/")[0]:
+            if path in self._owners:
+                return self._owners[path]
+        return None
 
-def _folder(path: str, owners: dict[str, str]) -> str | None:
-    """What already is a file where `path` needs a folder."""
-    while path := path.rpartition("/")[0]:
-        if path in owners:
-            return owners[path]
-    return None
-
-
-def _tried(made: Extended) -> Iterator[Finding]:
-    """What rendering the project's own templates comes up with; and A106 for those nobody uses."""
-    needed: set[str] = set()
-    found: dict[Finding, None] = {}
-    for target, draft in made.drafts():
-        if not isinstance(draft, TextDraft) or not draft.templates:
-            continue
-        needed |= made.used(draft.template)
-        try:
-            render(draft, target)
-        except Rejected as rejected:
-            found.update(dict.fromkeys(rejected.findings))
-    yield from found
-    for template in made.project.templates:
-        if template.name not in needed and not found:
-            yield Finding(
-                "A106",
-                f"no file of this project is made from '{template.name}'",
-                template.origin,
-                "take it out, or name the template of what the project has",
-                severity="warning",
-                on_key=True,
-            )
+    def outcome(self) -> Iterator[Finding]:
+        """What there is to say once every draft was looked at."""
+        yield from self._found
+        faulty = any(finding.severity == "error" for finding in self._found)
+        for template in self._made.project.templates:
+            for key, file in (("file", template.file), ("base", template.base)):
+                if file in self._paths:
+                    yield Finding(
+                        "A107",
+                        f"'{file}' is generated",
+                        template.at(key),
+                        "name a file of your own, such as one in templates/",
+                    )
+            if template.name not in self._needed and not faulty:
+                yield Finding(
+                    "A106",
+                    f"no file of this project is made from '{template.name}'",
+                    template.origin,
+                    "take it out, or name the template of what the project has",
+                    severity="warning",
+                    on_key=True,
+                )

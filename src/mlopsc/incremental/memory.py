@@ -41,6 +41,7 @@ def keep(known: Remembered, before: Before) -> bool:
         "tree": _tree(known),
         "compiler": [known.compiler[0], list(known.compiler[1].items())],
         "patterns": before.patterns,
+        "crowded": before.crowded,
         "defined": {file: sorted(names) for file, names in before.names.defined.items()},
         "mentioned": {file: sorted(names) for file, names in before.names.mentioned.items()},
         "sizes": {file: len(data) for file, data in before.contents.items()},
@@ -64,6 +65,7 @@ def recall(known: Remembered) -> Before | None:
             names=Names(_sets(told["defined"]), _sets(told["mentioned"])),
             digests=Digests(known),
             diagnostics=tuple(_said(one) for one in told["diagnostics"]),
+            crowded=told["crowded"],
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -28,7 +28,7 @@ from mlopsc.incremental.part import Part
 from mlopsc.incremental.splice import is_of_blocks, spliced
 from mlopsc.project.conventions import DECISION
 from mlopsc.source.encoding import decode
-from mlopsc.source.files import Inputs
+from mlopsc.source.files import Inputs, Rest
 from mlopsc.spec.local import is_local
 from mlopsc.spec.merging import MERGING
 
@@ -62,6 +62,7 @@ class Before:
         names: which file defines and mentions what.
         digests: path → SHA-256 of each file it compiled to.
         diagnostics: what it had to say.
+        crowded: it has more parts than one pipeline should hold.
     """
 
     root: str
@@ -70,6 +71,7 @@ class Before:
     names: Names
     digests: Digests
     diagnostics: tuple[Diagnostic, ...]
+    crowded: bool
 
 
 @frozen
@@ -128,7 +130,7 @@ def _compile(before: Before, contents: Mapping[str, bytes], part: frozenset[str]
     kept = {name for file in part for name in before.names.defined[file]}
     left_out = {name for names in before.names.defined.values() for name in names} - kept
     files = Part(contents, before.patterns, frozenset(before.names.defined.keys() - part))
-    inputs = Inputs(files, frozenset(left_out))
+    inputs = Inputs(files, Rest(frozenset(left_out), before.crowded))
     source = decode(before.root, contents[before.root])
     return compile_spec(source, inputs)
 

@@ -611,6 +611,13 @@ class Alerts(Node):
 
 
 @frozen
+class Inclusion(Node):
+    """An entry of GitLab's `include`: a path or an address, or a mapping."""
+
+    entry: str | dict[str, Body]
+
+
+@frozen
 class Ci(Node):
     """How GitLab runs it; `jobs` and `include` are the user's own, in GitLab's words."""
 
@@ -618,7 +625,7 @@ class Ci(Node):
     tags: dict[str, tuple[str, ...]]  # default, gpu
     trigger: SecretRef | None
     jobs: dict[str, dict[str, Body]]
-    include: tuple[str | dict[str, Body], ...]
+    include: tuple[Inclusion, ...]
 
 
 @frozen
@@ -752,6 +759,7 @@ class Project(Node):
     ] = ()  # in written order, which is the order they are applied in
     extensions: tuple[Extension, ...] = ()
     templates: tuple[OwnTemplate, ...] = ()
+    crowded: bool = False  # it is a part of a project with too many parts for one pipeline
 
     def extension(self, name: str) -> Extension:
         """What the project says of the installed target `name`.

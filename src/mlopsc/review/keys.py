@@ -39,8 +39,10 @@ def key(path: Path) -> Key | None:
         nodes = [below for node in nodes for below in _step(node, step)]
     if not nodes or not path:
         return None
-    described = next((node for node in nodes if "description" in node), nodes[0])
     names = dict.fromkeys(name for node in nodes for name in _opened(node))
+    if not any("description" in node for node in nodes):
+        nodes = [one for node in nodes for one in _variants(node)]  # a key of a partial item
+    described = next((node for node in nodes if "description" in node), nodes[0])
     return Key(
         path,
         described.get("description", ""),

@@ -424,7 +424,7 @@ def patterns_are_regular_expressions(project: Project) -> Iterator[Hit]:
             )
 
 
-@rule("R115", "warning")
+@rule("R115", "warning", whole=True)
 def views_are_used(project: Project) -> Iterator[Hit]:
     """A view is read by a model."""
     used = {view.name for model in project.models for view in model.views}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlopsc.project.model import Environment, Model
 
 
-@rule("R501")
+@rule("R501", whole=True)
 def versions_are_of_something(project: Project) -> Iterator[Hit]:
     """A version is of a model that is served, scored in batches or watched."""
     for environment in project.environments:
@@ -31,7 +31,7 @@ def versions_are_of_something(project: Project) -> Iterator[Hit]:
                 )
 
 
-@rule("R502", "warning")
+@rule("R502", "warning", whole=True)
 def approvers_approve_something(project: Project) -> Iterator[Hit]:
     """Approvers stand before a manual step; an automatic one asks nobody."""
     for environment in project.environments:
@@ -43,7 +43,7 @@ def approvers_approve_something(project: Project) -> Iterator[Hit]:
             )
 
 
-@rule("R503")
+@rule("R503", whole=True)
 def namespaces_differ(project: Project) -> Iterator[Hit]:
     """Two environments in one namespace overwrite each other."""
     seen: dict[str, Environment] = {}
@@ -194,11 +194,11 @@ def variables_of_the_contract_are_ours(project: Project) -> Iterator[Hit]:
 _CONTRACT = "MLOPS_"
 
 
-@rule("R509", "warning")
+@rule("R509", "warning", whole=True)
 def approvals_are_asked_of_somebody(project: Project) -> Iterator[Hit]:
     """Approvals are asked of enough people before production."""
     production = project.production
-    for model in project.models:
+    for model in production.models:
         wanted = model.governance.approvals
         if not wanted:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from mlopsc.project import pipelines
@@ -43,9 +44,12 @@ KINDS: Final = ("local", "project", "template", "component", "remote")
 @rule("R511")
 def includes_name_what_they_include(project: Project) -> Iterator[Hit]:
     """An entry of `include` names one thing."""
-    for position, entry in enumerate(project.ci.include):
-        at = (*project.ci.at("include"), position)
-        if isinstance(entry, str):
+    for inclusion in project.ci.include:
+        entry, at = inclusion.entry, inclusion.origin
+        if isinstance(entry, str) and entry:
+            continue
+        if not isinstance(entry, Mapping):
+            yield "an entry is a path, an address or a mapping", at, "such as `ci/tests.yml`"
             continue
         kinds = [kind for kind in KINDS if kind in entry]
         if len(kinds) != 1:

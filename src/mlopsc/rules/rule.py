@@ -32,12 +32,17 @@ Hit: TypeAlias = (
 
 @frozen
 class Rule:
-    """A code, how grave it is, its one-line title, and the function that looks for it."""
+    """A code, how grave it is, its one-line title, and the function that looks for it.
+
+    Attributes:
+        whole: it is about the project as a whole, not about what holds in one environment.
+    """
 
     code: str
     severity: Severity
     title: str
     look: Callable[[Project], Iterator[Hit]]
+    whole: bool = False
 
     def findings(self, project: Project) -> Iterator[Finding]:
         """Everything in `project` that this rule objects to."""
@@ -50,12 +55,12 @@ class Rule:
 
 
 def rule(
-    code: str, severity: Severity = "error"
+    code: str, severity: Severity = "error", *, whole: bool = False
 ) -> Callable[[Callable[[Project], Iterator[Hit]]], Rule]:
     """Label a function as a rule; the first line of its docstring is its title."""
 
     def label(look: Callable[[Project], Iterator[Hit]]) -> Rule:
-        return Rule(code, severity, (look.__doc__ or "").strip().splitlines()[0], look)
+        return Rule(code, severity, (look.__doc__ or "").strip().splitlines()[0], look, whole)
 
     return label
 

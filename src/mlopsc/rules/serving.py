@@ -177,12 +177,13 @@ def _burning(objective: float, slo: Slo, key: str) -> Iterator[Hit]:
         )
 
 
-@rule("R306", "warning")
+@rule("R306", "warning", whole=True)
 def version_is_pinned(project: Project) -> Iterator[Hit]:
     """What runs in production is a line of the spec, not an alias that moves."""
     environment = project.production
+    there = {model.name for model in environment.models}
     for model, serving in _served(project):
-        if not environment.pinned(model) and serving.image is None:
+        if model.name in there and not environment.pinned(model) and serving.image is None:
             yield (
                 f"'{model.name}' runs whatever the registry calls champion in {environment.name}: "
                 "the same files may run another version tomorrow",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from mlopsc.diagnostics.finding import Finding, Place, Rejected
+from mlopsc.frozen import frozen
 
 
 class Files(Protocol):
@@ -26,15 +27,29 @@ class Files(Protocol):
         ...
 
 
-class Inputs:
-    """Files, with a memory of what was read: a compile's inputs, which its lock lists.
+@frozen
+class Rest:
+    """What a part of a project has to know of the rest.
 
-    Names that are `left_out` of a part of a project may be spoken of, and are defined nowhere.
+    Attributes:
+        names: items that may be spoken of, and are defined in no file of the part.
+        crowded: the whole project has more parts than one pipeline should hold.
     """
 
-    def __init__(self, files: Files, left_out: frozenset[str] = frozenset()) -> None:
+    names: frozenset[str] = frozenset()
+    crowded: bool = False
+
+
+NO_REST: Final = Rest()
+"""Of a whole project, nothing is left out."""
+
+
+class Inputs:
+    """Files, with a memory of what was read: a compile's inputs, which its lock lists."""
+
+    def __init__(self, files: Files, rest: Rest | None = None) -> None:
         self._files = files
-        self.left_out = left_out
+        self.rest = rest or NO_REST
         self.read_so_far: dict[str, bytes] = {}
         self.patterns: dict[str, tuple[str, ...]] = {}
 
@@ -47,7 +62,7 @@ class Inputs:
     @property
     def whole(self) -> bool:
         """Whether nothing is left out."""
-        return not self.left_out
+        return not self.rest.names
 
     def find(self, pattern: str) -> tuple[str, ...]:
         """See `Files.find`."""

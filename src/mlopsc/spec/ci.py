@@ -9,12 +9,10 @@ from mlopsc.spec.secrets import SecretRef
 from mlopsc.spec.words import Maybe, Phrase, ProjectPath, Several, Text
 
 Include: TypeAlias = Annotated[
-    Text | dict[Text, Any],
-    Phrase(
-        "a path or an address, or a mapping with `local`, `project`, `template`, `component` or `remote`"
-    ),
+    Text | dict[Text, Any] | Several[Any],
+    Phrase("a path or an address, a mapping that says where one file is, or a list of these"),
 ]
-"""One entry of GitLab's `include`: docs.gitlab.com/ci/yaml/#include."""
+"""GitLab's `include`: docs.gitlab.com/ci/yaml/#include. Rule R511 looks at the entries."""
 
 
 class Ci(Chapter):
@@ -42,7 +40,7 @@ class Ci(Chapter):
         " before the data checks.",
         examples=[{"unit_tests": {"stage": "test", "script": ["pytest -q"]}}],
     )
-    include: Several[Include] = Field(
+    include: Include = Field(
         default=(),
         description="Pipeline files of your own or of others, in the words of GitLab's `include`.",
         examples=[[{"local": "ci/unit-tests.yml"}]],

@@ -20,6 +20,7 @@ from mlopsc.project.model import (
     Extension,
     FeastService,
     Image,
+    Inclusion,
     KafkaService,
     Model,
     OnDemandView,
@@ -47,6 +48,7 @@ from mlopsc.project.resolve.models import (
 from mlopsc.project.resolve.patches import resolve_patches
 from mlopsc.project.resolve.scope import Scope, Unresolvable
 from mlopsc.project.resolve.sources import KINDS, resolve_entities, resolve_sources
+from mlopsc.source.files import NO_REST, Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,12 +81,12 @@ class _Chapters:
     patches: tuple[Patch | Creation, ...]
 
 
-def resolve(specs: Composed[Spec], *, whole: bool = True) -> Project:
+def resolve(specs: Composed[Spec], rest: Rest = NO_REST) -> Project:
     """What a spec means, before and in each environment.
 
     Args:
         specs: by environment.
-        whole: nothing is left out of it: what nobody uses is a mistake.
+        rest: what is left out of them; of a whole project, what nobody uses is a mistake.
 
     Raises:
         Rejected: names that lead nowhere, meet, or are used by nobody; all of them.
@@ -108,7 +110,7 @@ def resolve(specs: Composed[Spec], *, whole: bool = True) -> Project:
         for name in names
     )
     _refuse_untakable_names(scope, spec)
-    if whole:
+    if not rest.names:
         _refuse_unused(scope, spec)
     scope.finish()
     return Project(
@@ -136,6 +138,7 @@ def resolve(specs: Composed[Spec], *, whole: bool = True) -> Project:
         alerts=base.alerts,
         ci=base.ci,
         patches=base.patches,
+        crowded=rest.crowded,
         extensions=tuple(
             Extension(("targets", name), name, asked.package, asked.version, asked.settings)
             for name, asked in spec.targets.items()
@@ -303,7 +306,15 @@ def _ci(scope: Scope, spec: Spec) -> Ci:
     written, at = spec.ci, scope.at("ci")
     tags = {kind: tuple(written.tags.get(kind, ())) for kind in ("default", "gpu")}
     trigger = _or_none(scope, written.trigger, (*at, "trigger")) if written.trigger else None
-    return Ci(at, written.file, tags, trigger, dict(written.jobs), tuple(written.include))
+    return Ci(at, written.file, tags, trigger, dict(written.jobs), _includes(written.include, at))
+
+
+def _includes(written: Any, at: Path) -> tuple[Inclusion, ...]:
+    """The entries of `ci.include`, which may be one without a list."""
+    here = (*at, "include")
+    if isinstance(written, str | dict):
+        return (Inclusion(here, written),)
+    return tuple(Inclusion((*here, number), entry) for number, entry in enumerate(written))
 
 
 def _environment(scope: Scope, name: str, spec: Spec, chapters: _Chapters) -> Environment:

@@ -8,17 +8,18 @@ merge request starts a child pipeline for each model whose files changed.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from mlopsc.artifacts.draft import Body, YamlDraft, traced
+from mlopsc.artifacts.draft import Body, Traced, YamlDraft, traced
 from mlopsc.project import conventions, pipelines
 from mlopsc.project.conventions import decision
 from mlopsc.project.remembered import remembered
-from mlopsc.targets.gitlab import data, flow, limits, rules
+from mlopsc.targets.gitlab import data, limits, rules
 from mlopsc.targets.gitlab.runtime import Job, job_name, needs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import Model, Project
@@ -40,7 +41,8 @@ def needed(project: Project) -> bool:
         source.build is not None and source.build.schedule is not None for source in project.sources
     )
     looked_up = sum(view.materialize is not None for view in project.views)
-    return len(project.models) + built + looked_up > limits.PARTS_TOGETHER
+    parts = len(project.models) + built + looked_up
+    return project.crowded or parts > limits.PARTS_TOGETHER
 
 
 def entry(model: str) -> str:
@@ -92,9 +94,11 @@ def emit(project: Project, parts: Mapping[str, Sequence[YamlDraft]]) -> Iterator
     for model in project.models:
         if parts[model.name]:
             yield _pipeline(model, parts[model.name])
-            letter = hashlib.sha256(model.name.encode()).hexdigest()[:_LETTERS]
-            name = job_name(model.name, "pipeline")
-            triggers.setdefault(letter, {})[name] = _trigger(project, model)
+            started = _occasions(parts[model.name])
+            if started:  # otherwise all of its jobs wait for a run that names the model
+                letter = hashlib.sha256(model.name.encode()).hexdigest()[:_LETTERS]
+                name = job_name(model.name, "pipeline")
+                triggers.setdefault(letter, {})[name] = _trigger(model, started)
     for letter, jobs in sorted(triggers.items()):
         yield YamlDraft(_triggers(letter), project.origin, jobs)
     yield from _by_name(_source, data.source_jobs(project))
@@ -107,24 +111,55 @@ def _pipeline(model: Model, parts: Sequence[YamlDraft]) -> YamlDraft:
     return YamlDraft(entry(model.name), model.origin, body)
 
 
-def _trigger(project: Project, model: Model) -> Body:
-    """The job that starts a model's pipeline when a file that one of its jobs looks at has changed."""
-    proposed, pushed = flow.all_changes(project, flow.as_trained(project, model))
+def _trigger(model: Model, started: list[Body]) -> Body:
+    """The job that starts a model's pipeline."""
     waited = [pipelines.CHECK]
     if model.training is not None and model.uses_feature_store:
         waited.append(pipelines.apply_features(model.training.environment))
-    paths = model.training.at("paths") if model.training is not None else model.origin
     body: Job = {
         "stage": STAGE,
         "needs": needs(*waited, artifacts=False),
-        "rules": traced(
-            [*rules.changed(rules.MERGE_REQUEST, proposed), *rules.changed(rules.PUSH, pushed)],
-            paths,
-            decision("gitlab_rules"),
-        ),
+        "rules": traced(started, decision("gitlab_rules")),
         "trigger": {"include": [{"local": f"/{entry(model.name)}"}], "strategy": "depend"},
     }
     return traced(body, model.origin, decision("gitlab_apart"))
+
+
+def _occasions(parts: Sequence[YamlDraft]) -> list[Body]:
+    """The rules by which a change starts any job of these files, without clicks.
+
+    A job's patterns stay one rule: where GitLab gives up comparing and takes all for changed, it does so
+    for the job as well, and starts no pipeline that turns out to have none. Patterns that are among
+    another job's are left out.
+    """
+    found: dict[tuple[str, frozenset[str]], Body] = {}
+    for rule in (rule for part in parts for rule in _rules_of(part)):
+        condition, changes = _bare(rule["if"]), _bare(rule.get("changes"))
+        if isinstance(condition, str) and isinstance(changes, Sequence):
+            patterns = frozenset(str(_bare(pattern)) for pattern in changes)
+            found[condition, patterns] = {"if": condition, "changes": changes}
+    return [
+        rule
+        for (condition, patterns), rule in found.items()
+        if not any(condition == other and patterns < more for other, more in found)
+    ]
+
+
+def _rules_of(part: YamlDraft) -> Iterator[Mapping[str, Body]]:
+    """The rules of all jobs of a file."""
+    jobs = _bare(part.body)
+    for job in map(_bare, jobs.values()) if isinstance(jobs, Mapping) else ():
+        listed = _bare(job.get("rules")) if isinstance(job, Mapping) else None
+        for rule in map(_bare, listed) if isinstance(listed, Sequence) else ():
+            if isinstance(rule, Mapping):
+                yield rule
+
+
+def _bare(body: Body) -> Body:
+    """Without what it is traced to."""
+    while isinstance(body, Traced):
+        body = body.body
+    return body
 
 
 def _by_name(path: Callable[[str], str], jobs: Iterable[data.Owned]) -> Iterator[YamlDraft]:

@@ -338,19 +338,6 @@ def _not_by_an_alert(project: Project, model: Model) -> list[Body]:
     return [traced(never(condition), *by) for condition in ALERTED if by]
 
 
-def all_changes(project: Project, model: Model) -> tuple[Changes, Changes]:
-    """The files whose change gives the model a job in a merge request, and on the default branch."""
-    images = (input_patterns(project, image) for image in images_to_build(project, model))
-    trained = together(training_changes(project, model), *images)
-    deployed = [
-        deployment_changes(project, environment, there)
-        for environment in project.environments
-        if (there := model_in(environment, model.name)) is not None
-        and has_manifests(project, environment, there)
-    ]
-    return {} if trains_in_kubernetes(model) else trained, together(trained, *deployed)
-
-
 ALERTED: Final = (f"${conventions.ALERT_VARIABLE}", '$CI_PIPELINE_SOURCE == "trigger"')
 
 

@@ -32,10 +32,7 @@ def jobs(project: Project) -> Iterator[tuple[str, Body]]:
 
 def includes(project: Project) -> list[Body]:
     """What is included beside our own parts; before them, so that they cannot be overridden by it."""
-    return [
-        _as_written(entry, (*project.ci.at("include"), position))
-        for position, entry in enumerate(project.ci.include)
-    ]
+    return [_as_written(inclusion.entry, inclusion.origin) for inclusion in project.ci.include]
 
 
 def _as_written(value: Body, at: Path) -> Body:
