@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +16,18 @@ from composing import HEAD, SPEC, compiled, outputs, refused, said
 from mlopsc.artifacts.trace import causes_of
 from mlopsc.cli.main import run
 from mlopsc.compiler import Refused
+from mlopsc.rules import RULES
 from mlopsc.source.files import Inputs
+from mlopsc.spec.differing import MAY_DIFFER
+from mlopsc.spec.merging import MERGING
+from mlopsc.spec.root import Spec
+from mlopsc.spec.shape import shape_of
+from mlopsc.spec.vocabulary import SOURCE_KINDS
 from mlopsc.workspace.folder import Folder
 from specs import specs
 
 if TYPE_CHECKING:
     import random
-    from pathlib import Path
 
     from mlopsc.source.document import Data
 
@@ -174,10 +182,39 @@ def test_a_wrong_value_in_a_layer_stands_in_the_layer(spec: str, expected: list[
         assert "`${var.smallest}` is filled in from at mlops.yaml:" in said(files)
 
 
+@pytest.mark.parametrize(
+    ("defaults", "place"),
+    [
+        ("{models: {servng: {}}}", "|servng|"),
+        ("{models: {servng: {}}}\nmodels: {}", "|servng|"),
+        ("{models: {serving: {replcas: {min: 1}}}}", "|replcas|"),
+        ("{models: {serving: {replicas: {minimum: 1}}}}", "|minimum|"),
+        ("{models: {monitoring: {performance: {auc: {minimum: 1}}}}}", "|minimum|"),
+        ("{sources: {columns: {id: {uniqe: true}}}}", "|uniqe|"),
+        ("{endpoints: {splt: {}}}", "|splt|"),
+        ("{environments: {deplooy: manual}}", "|deplooy|"),
+        ("{models: {serving: {env: {ANY: x}, x-free: {y: 1}}, x-mine: 1}}", None),
+        (
+            "{models: {serving: {replicas: {min: 1}}, monitoring: {performance: {auc: {min: 1}}}}}",
+            None,
+        ),
+        ("{environments: {overrides: {models: {a: {b: 1}}}}}", None),
+    ],
+)
+def test_a_default_that_no_item_takes_up_is_of_the_language_too(
+    defaults: str, place: str | None
+) -> None:
+    found = refused(f"{HEAD}defaults: {defaults}\n")
+    assert [line.split(" ", 2)[0::2] for line in found] == ([["S001", place]] if place else [])
+
+
 def test_what_must_hold_must_hold_in_each_environment() -> None:
-    spec = SHOP.replace('staging: {versions: {buy: "1"}}', """staging:
+    spec = SHOP.replace(
+        'staging: {versions: {buy: "1"}}',
+        """staging:
     versions: {buy: "1"}
-    overrides: {models: {buy: {serving: {replicas: {min: 9}}}}}""")
+    overrides: {models: {buy: {serving: {replicas: {min: 9}}}}}""",
+    )
     files = FILES | {SPEC: spec}
     errors = [line for line in refused(files) if not line.startswith("R9")]
     assert errors == ["R309 mlops.yaml:7:96 |4|"]  # the default's maximum, below staging's minimum
@@ -432,3 +469,50 @@ def test_promote_refuses_what_is_not_there(
 
 def test_a_spec_by_itself_is_as_before() -> None:
     assert refused(HEAD) == []
+
+
+def test_a_rule_that_looks_at_environments_looks_once() -> None:
+    """The others are asked for each environment that differs, as if the project were like that."""
+    for rule in RULES:
+        if re.search(r"project\.(environments|production)\b", inspect.getsource(rule.look)):
+            assert rule.whole, rule.code
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parent.parent / "docs" / "language" / "composition.md").read_text("utf-8")
+
+
+def section(title: str) -> str:
+    """The text of a section of the page, without the next one."""
+    return PAGE.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_the_page_names_every_path_at_which_environments_may_differ() -> None:
+    kinds = {f"sources.*.{kind}" for kind in SOURCE_KINDS}
+    rows = [
+        line for line in section("Where environments may differ").split("\n") if line[:1] == "|"
+    ]
+    named = [path for row in rows[2:] for path in re.findall("`([^`]+)`", row)]
+    assert len(named) == len(set(named))
+    assert {path for path in named if path != "sources.*.KIND"} | kinds == {
+        ".".join(pattern) for pattern in MAY_DIFFER
+    }
+
+
+def test_the_page_names_what_the_tables_of_merging_hold() -> None:
+    for *_, part in MERGING.parts:
+        assert f"`{part}`" in section("defaults")
+    for key in MERGING.control - {"apiVersion", "project"}:
+        assert f"`{key}`" in section("overrides")
+    for path in MERGING.verbatim:
+        assert f"`{'.'.join(path)}`" in section("variables")
+    for path, what in MERGING.items.items():
+        shape = shape_of(Spec)
+        for step in path:
+            below = shape.below(step)
+            assert below is not None
+            shape = below
+        assert (MERGING.only in shape.keys) == (what in section("only")), what
+    for chapter in ("images", "sources", "features", "models", "endpoints", "environments"):
+        assert f"`{chapter}`" in section("defaults")

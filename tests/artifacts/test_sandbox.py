@@ -51,6 +51,8 @@ def refused(text: str, **others: str) -> Finding:
         ("{{ 'a b' | py }} {{ 'a b' | sh }} {{ 'a*b' | md }} {{ 'a' | toml }}", "\"a b\" 'a b' a\\*b \"a\""),
         ("{% macro m(x) %}[{{ x }}]{% endmacro %}{{ m(1) }}{{ m(2) }}", "[1][2]"),
         ("{% set ns = namespace(n=0) %}{% for i in range(5) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", "10"),
+        ("{{ several | join }}{{ several | list | length }}{{ several | first }}{{ several | map('upper') | join }}", "abc3aABC"),
+        ("{{ names }}{{ none }}{{ number }}{{ {'a': true} }}", "('n', 'm')None2.345{'a': True}"),
         ("{{ 'x'.upper() }}{{ 'a,b'.split(',') | length }}", "X2"),
         ("{% for i in range(3) if i != 1 %}{{ i }}{% else %}none{% endfor %}", "02"),
     ],
@@ -74,6 +76,10 @@ def test_what_a_template_may(text: str, wanted: str) -> None:
         ("{{ lipsum() }}", "A103", "'lipsum' is undefined"),
         ("{{ '%1000000000d' % 1 }}", "A103", "'%' fills no text"),
         ("{{ cause }}", "A103", "line is a function: call it"),
+        ("{{ names | map('upper') }}", "A103", "this is no text"),
+        ("{{ [names | map('upper')] }}", "A103", "this is no text"),
+        ("{{ joiner() }}{{ cycler }}{{ cycler(1) }}", "A103", "this is no text"),
+        ("{{ several }}", "A103", "a set has no order"),
         ("{% include '../secret' %}", "A103", "there is no template '../secret'"),
         ("{% include '/etc/passwd' %}", "A103", "there is no template '/etc/passwd'"),
         ("{{ 1 / 0 }}", "A103", "division by zero"),
@@ -153,11 +159,12 @@ def test_the_order_of_a_set_is_the_same_in_every_run() -> None:
 
 def test_every_filter_there_is_works() -> None:
     assert {*FILTERS, *OWN_FILTERS} >= {"join", "replace", "py", "sh"}
-    for name in sorted(FILTERS - {"groupby", "map", "round", "items", "dictsort", "abs", "sum"}):
-        made(
-            f"{{{{ ['1', '2'] | {name if name != 'replace' else 'replace(1|string, 2|string)'} }}}}"
-        )
+    elsewhere = {"groupby", "map", "round", "items", "dictsort", "abs", "sum", "replace"}
+    lazy = {"reject", "rejectattr", "reverse", "select", "selectattr", "unique"}
+    for name in sorted(FILTERS - elsewhere):
+        made(f"{{{{ ['1', '2'] | {name}{' | list' if name in lazy else ''} }}}}")
     made("{{ {'a': 1} | dictsort }}{{ {'a': 1} | items | list }}{{ -1 | abs }}{{ [1] | sum }}")
+    made("{{ [{'a': 1}] | groupby('a') }}")
 
 
 def test_methods_of_texts_exist() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from composing import HEAD, SPEC, check_places, composed, gathered, get, said_in_composing, shown
 from mlopsc.diagnostics.finding import Rejected
+from mlopsc.source import compose as composing
 from mlopsc.source.compose import compose
 from mlopsc.source.document import Laid
 from mlopsc.spec.merging import MERGING
@@ -493,6 +494,46 @@ def test_the_order_defaults_item_variables_overrides() -> None:
         ("this is a default, laid under every item of `models`", None),
         ("`${var.v}` is filled in from", 16),
     ]
+
+
+def test_environments_stay_in_order_and_alike_ones_share() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    own = {"c": "{overrides: {models: {m: {owner: c}}}}", "e": "{variables: {n: 2}}"}
+    spec = (
+        f"{HEAD}variables: {{n: 1}}\nenvironments:\n"
+        + "".join(f"  {name}: {own.get(name, '{}')}\n" for name in names)
+        + "models: {m: {runbook: 'r/${var.n}'}}\n"
+    )
+    composition = composed(spec)
+    assert list(composition.environments) == names
+    a, b, c, d, e = composition.environments.values()
+    assert a is b
+    assert d is not c
+    assert e is composition.base
+    assert [get(one.data, "models", "m") for one in (b, c, d, e)] == [
+        {"runbook": "r/1"},
+        {"runbook": "r/1", "owner": "c"},
+        {"runbook": "r/1"},
+        {"runbook": "r/2"},
+    ]
+
+
+def test_defaults_and_environments_that_multiply_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(composing, "MAX_NODES", 500)
+    keys = ", ".join(f"x-{n}: {n}" for n in range(50))
+    items = "".join(f"  m{n}: {{}}\n" for n in range(50))
+    out = said_in_composing(f"{HEAD}defaults: {{models: {{{keys}}}}}\nmodels:\n{items}")
+    assert out.startswith(
+        "error[Y025]: the spec grows beyond 500 values here\n  --> mlops.yaml:3:12\n"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(composing, "MAX_COMPOSED", 500)
+    environments = "".join(f"  e{n}: {{variables: {{x: {n}}}}}\n" for n in range(20))
+    out = said_in_composing(f"{HEAD}environments:\n{environments}services: {{x: '${{var.x}}'}}\n")
+    assert out.count("error[Y025]") == 1
+    assert "--> mlops.yaml:3:1\n" in out
 
 
 def test_the_document_that_is_composed_is_not_changed() -> None:

@@ -6,15 +6,18 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from composing import diagnostics, outputs, refused, said
+from composing import compiled, diagnostics, outputs, refused, said
 from mlopsc.source.encoding import decode
 from mlopsc.source.yaml import read_yaml
 from mlopsc.spec.differing import MAY_DIFFER
 from mlopsc.spec.patterns import matches
+
+if TYPE_CHECKING:
+    from mlopsc.compiler import Compilation
 
 ROOT = Path(__file__).resolve().parents[2]
 CHURN = ROOT / "examples" / "churn" / "mlops.yaml"
@@ -134,6 +137,18 @@ def test_where_environments_may_differ(path: str, environment: str) -> None:
     )
 
 
+def said_of(compilation: Compilation) -> set[tuple[str, str]]:
+    return {(one.code, one.message) for one in compilation.diagnostics}
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+@pytest.mark.parametrize("path", DIFFERENCES)
+def test_rules_find_nothing_new_in_an_environment_that_differs(path: str, environment: str) -> None:
+    """Each of the values is a good one, whether the other environment has it or not."""
+    made = compiled(spec(environment, at(path, DIFFERENCES[path])))
+    assert said_of(made) == said_of(compiled(spec()))
+
+
 @pytest.mark.parametrize("environment", ["staging", "production"])
 @pytest.mark.parametrize("path", REFUSED)
 def test_where_they_may_not(path: str, environment: str) -> None:
@@ -231,6 +246,10 @@ def test_a_shorthand_is_the_mapping_it_stands_for() -> None:
     assert said(SMALL % (over, "")) == ""
     over = "overrides: {sources: {orders: {columns: {id: {unique: true}}}}}"
     assert refused(SMALL % (over, "")) == ["S011 mlops.yaml:6:67 |true|"]
+
+
+def test_an_empty_chapter_is_no_difference() -> None:
+    assert said(SMALL % ("overrides: {models: {}, alerts: {rules: {}}}", "")) == ""
 
 
 def test_a_source_stays_of_one_kind() -> None:

@@ -35,7 +35,8 @@ def properties(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]
             continue
         if key == "properties":
             for name, schema in value.items():
-                yield f"{where}.{name}", schema, name in node.get("required", ())
+                needed = node.get("required") or node.get("then", {}).get("required", ())
+                yield f"{where}.{name}", schema, name in needed
         if key not in ("overrides", "defaults"):
             yield from properties(value, f"{where}/{key}")
 
@@ -207,6 +208,15 @@ def test_what_is_filled_in_may_stand_for_any_value() -> None:
 def test_what_is_wrong_in_a_layer_is_refused(old: str, new: str) -> None:
     assert LAYERS.count(old) == 1
     assert not VALIDATOR.is_valid(document(LAYERS.replace(old, new)).data)
+
+
+def test_an_included_file_needs_no_keys_of_the_top_and_a_spec_needs_both() -> None:
+    VALIDATOR.validate(
+        {"models": {"a": {"target": "b:c", "features": ["b:d"], "artifact": "gs://m"}}}
+    )
+    assert not VALIDATOR.is_valid({"models": {"a": {"features": ["b:d"]}}})
+    assert not VALIDATOR.is_valid({"apiVersion": "mlopsc/v1"})
+    assert not VALIDATOR.is_valid({"project": "shop"})
 
 
 def test_partial_items_need_nothing_and_whole_ones_what_they_did() -> None:

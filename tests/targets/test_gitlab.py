@@ -288,6 +288,7 @@ def test_no_job_of_ours_edits_a_generated_file(jobs: Jobs) -> None:
 def test_every_line_has_a_cause_that_exists(spec: str) -> None:
     for artifact in artifacts_of(gitlab, spec).values():
         for number in range(1, artifact.text.count("\n") + 1):
+            assert causes_of(artifact, number), (artifact.path, number)
             for origin in causes_of(artifact, number):
                 if origin[:1] == (DECISION,):
                     assert origin[1] in gitlab.DECISIONS, (artifact.path, number)

@@ -18,6 +18,7 @@ from targets.gitlab_compiled import (
     many,
     written,
 )
+from targets.test_gitlab import INCLUDED, OWN
 from targets.test_gitlab_pipelines import CASES, MERGE_REQUEST, PUSH
 
 if TYPE_CHECKING:
@@ -207,6 +208,16 @@ def test_a_model_that_no_change_starts_has_a_pipeline_by_name_alone() -> None:
     texts = {path: artifact.text for path, artifact in artifacts_of(gitlab, spec).items()}
     assert ".gitlab/ci/pipelines/scored.yml" in texts
     assert not [path for path in texts if "/changes/" in path and "scored:pipeline" in texts[path]]
+
+
+def test_own_jobs_and_files_are_the_roots_alone() -> None:
+    texts = artifacts_of(gitlab, many(APART) + OWN + INCLUDED)
+    files = {path: yaml.safe_load(a.text) for path, a in texts.items() if path[-3:] == "yml"}
+    assert files[ROOT]["include"][0] == "ci/lint.yml"
+    assert {"local": f"/{SHARED}"} in files[ROOT]["include"]
+    assert {"test", "soak", "deploy", "models"} <= set(files[SHARED]["stages"])
+    for path, content in files.items():
+        assert ("unit tests" in content) == (path == ROOT), path
 
 
 def _looked_at(found: list[dict[str, Any]]) -> set[tuple[str, str]]:

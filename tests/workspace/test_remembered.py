@@ -143,6 +143,20 @@ def test_a_project_is_known_by_its_real_folder(
     assert Path.cwd() == project
 
 
+def test_from_a_folder_that_is_gone(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = project.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    quick = answers(project, capsys)
+    whole = whole_check(project, capsys)
+    assert whole[0] == 0
+    assert quick[0] is None or quick == whole  # Linux can come back to such a folder, others cannot
+    assert said_before(["check"]) is None
+
+
 # --- what changes the verdict --------------------------------------------------------------------
 
 

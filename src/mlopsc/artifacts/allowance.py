@@ -6,6 +6,7 @@ Jinja that could make much of little, written so that they ask first.
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from functools import wraps
 from types import FunctionType, MethodType
@@ -23,6 +24,7 @@ MAX_MADE: Final = 64 * 1024 * 1024
 _MAX_BITS: Final = 1024
 _MAX_PLACES: Final = 15
 _MAX_WIDTH: Final = 200
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+>")
 PER_STEP: Final = 64
 """Characters or items that a function goes through in what counts as one step."""
 
@@ -74,7 +76,7 @@ def counted(function: Callable[..., Any]) -> Callable[..., Any]:
     def counting(*arguments: Any, **named: Any) -> Any:
         left = allowance.get()
         left.take(1 + sum(map(size, arguments)) // PER_STEP)
-        made = function(*arguments, **named)
+        made = function(*map(in_order, arguments), **named)
         left.make(size(made))
         return made
 
@@ -115,18 +117,28 @@ def _times(value: object) -> int:
 
 
 def printable(value: Any) -> Any:
-    """`value`, unless what is printed of it would be an address in memory."""
+    """What is printed of `value`, unless that would be another text in each run."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, (MethodType, FunctionType)):
         raise TypeError(f"{value.__name__} is a function: call it")
-    return value
+    if isinstance(value, (set, frozenset)):
+        raise TypeError("a set has no order: `| sort` gives it one")
+    written = str(value)
+    if _ADDRESS.search(written):
+        raise TypeError("this is no text: `| join` or `| list` writes out what it goes through")
+    return written
+
+
+def in_order(value: Any) -> Any:
+    """`value`; a set, whose order is another in each run, as a sorted list."""
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
 
 
 def turns(items: Iterable[Any]) -> Iterator[Any]:
     """`items`, each of them a step."""
     left = allowance.get()
-    if isinstance(items, (set, frozenset)):  # whose order is another in each run
-        items = sorted(items, key=str)
-    for item in items:
+    for item in in_order(items):
         left.take(1)
         yield item
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from mlopsc.frozen import frozen
 
@@ -111,8 +111,7 @@ class CopyDraft:
 Draft: TypeAlias = YamlDraft | JsonDraft | TextDraft | CopyDraft
 
 
-@frozen
-class Cause:
+class Cause(NamedTuple):
     """Lines `first` to `last` (from 1, inclusive) of an artifact, and the spec paths behind them."""
 
     first: int

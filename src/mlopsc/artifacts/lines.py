@@ -33,7 +33,7 @@ class Lines:
         """All causes, outer before inner; the first is the draft's own and covers every line."""
         last = len(self.text)
         self._causes[0] = (1, last, self._causes[0][2])
-        return tuple(Cause(*cause) for cause in self._causes)
+        return tuple(map(Cause._make, self._causes))
 
     def joined(self) -> str:
         """The whole text, each line ended."""

@@ -54,7 +54,10 @@ def said_before(arguments: list[str]) -> int | None:
         return None
     spec, format_, every = asked
     root, name = folder_and_name(spec)
-    known = Remembered.load(os.path.realpath(root), name)
+    try:
+        known = Remembered.load(os.path.realpath(root), name)
+    except OSError:  # the working folder is gone
+        return None
     if known is None:
         return None
     key = (

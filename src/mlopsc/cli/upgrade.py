@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlopsc.cli.project import Place
     from mlopsc.editing.upgrade import Upgraded
     from mlopsc.source.document import Source
+    from mlopsc.workspace.change import Plan
 
 
 @click.command("upgrade")
@@ -117,8 +118,34 @@ def _show_files(place: Place, done: Upgraded) -> bool:
         for change in plan.of(kind):
             click.echo(f"{kind:7} {change.path}")
     click.echo(f"{len(plan.of('keep'))} unchanged\n")
+    _show_changes(place, plan)
     show(placed(plan.findings, compilation.project))
     return True
+
+
+MOST_LINES = 200
+"""Of the differences in generated files; more are for `git diff`, once they are compiled."""
+
+
+def _show_changes(place: Place, plan: Plan) -> None:
+    """What changes in the files that are there and stay."""
+    from difflib import unified_diff
+
+    from mlopsc.workspace.files import read_bytes
+
+    shown = 0
+    for change in plan.of("update"):
+        new = b"" if change.content is None else change.content.read()
+        texts = [
+            each.decode("utf-8", "replace") for each in (read_bytes(place.root, change.path), new)
+        ]
+        old_lines, new_lines = (text.splitlines(keepends=True) for text in texts)
+        lines = list(unified_diff(old_lines, new_lines, change.path, f"{change.path} upgraded"))
+        click.echo("".join(lines[: MOST_LINES - shown]))
+        shown += len(lines)
+        if shown >= MOST_LINES:
+            click.echo("… and more: `git diff` shows all of it after mlopsc compile\n")
+            return
 
 
 def _agreed(place: Place, *, yes: bool) -> bool:

@@ -60,7 +60,7 @@ def _moved(cause: Cause, first: int, last: int, new_last: int) -> Cause | None:
         begin += new_last - last
     elif begin > first:
         begin = new_last + 1
-    return replace(cause, first=begin, last=end) if begin <= end else None
+    return cause._replace(first=begin, last=end) if begin <= end else None
 
 
 def _not_once(artifact: Artifact, replacement: Replacement) -> Exception:

@@ -30,6 +30,7 @@ class Query:
     """A query, and who asks it.
 
     Attributes:
+        text: the query; empty where only its selectors are left.
         who: the rule or the panel, as a message names it.
         at: the spec path behind it.
         own: whether the user wrote it.
@@ -84,10 +85,11 @@ def unmet(project: Project) -> Iterator[tuple[Query, Unmet]]:
 
     A query that cannot be read is passed over; `unreadable` speaks of it.
     """
-    rules = [each for one in project.environments for each in _rule_sets(project, one)]
-    emitted = _Emitted(_series(project, rules))
     own = list(own_queries(project))
-    for query, selector in chain(_of_own(own), _of_ours(project, rules, own)):
+    asked = _Asked()
+    emitted = _Emitted(_series(project, _noted(project, asked, {query.at for query in own})))
+    asked.add(_drawn(project))
+    for query, selector in chain(_of_own(own), asked.selectors()):
         if (missing := _missing(selector, emitted, own=query.own)) is not None:
             yield query, missing
 
@@ -107,26 +109,43 @@ def _of_own(own: Iterable[Query]) -> Iterator[tuple[Query, Selector]]:
             yield from ((query, selector) for selector in dict.fromkeys(selectors(query.text)))
 
 
-def _of_ours(
-    project: Project, rules: Iterable[RuleSet], own: Iterable[Query]
-) -> Iterator[tuple[Query, Selector]]:
-    """Every selector of what we make, once: the same is asked for over many windows."""
-    seen: set[tuple[str, str]] = set()
-    for query in chain(_ruled(rules, {query.at for query in own}), _drawn(project)):
-        for found in braced(query.text):
-            if found not in seen:
-                seen.add(found)
-                yield query, selected(*found)
+class _Asked:
+    """Every selector of what we make, once, and who asks it first: the same is asked for over many windows.
+
+    The queries themselves are let go: those of a thousand models take more memory than all else together.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], Query] = {}
+
+    def add(self, queries: Iterable[Query]) -> None:
+        """Note what these ask for."""
+        for query in queries:
+            for found in braced(query.text):
+                if found not in self._first:
+                    self._first[found] = Query("", query.who, query.at, own=False)
+
+    def selectors(self) -> Iterator[tuple[Query, Selector]]:
+        """What was asked for, in that order."""
+        for found, query in self._first.items():
+            yield query, selected(*found)
 
 
-def _ruled(rules: Iterable[RuleSet], own: set[Path]) -> Iterator[Query]:
+def _noted(project: Project, asked: _Asked, own: set[Path]) -> Iterator[RuleSet]:
+    """The rules of every environment, one set at a time; what they ask for is noted as they pass."""
+    for environment in project.environments:
+        for rules in _rule_sets(project, environment):
+            asked.add(_ruled(rules, own))
+            yield rules
+
+
+def _ruled(rules: RuleSet, own: set[Path]) -> Iterator[Query]:
     """The queries of the rules that we make; a recording of the user's query is not one."""
-    for each in rules:
-        for recording in each.recordings:
-            if recording.origins[0] not in own:
-                yield Query(recording.expr, recording.record, recording.because[0], own=False)
-        for alert in each.alerts:
-            yield Query(alert.expr, f"alert {alert.kind}", alert.origins[0], own=False)
+    for recording in rules.recordings:
+        if recording.origins[0] not in own:
+            yield Query(recording.expr, recording.record, recording.because[0], own=False)
+    for alert in rules.alerts:
+        yield Query(alert.expr, f"alert {alert.kind}", alert.origins[0], own=False)
 
 
 def _drawn(project: Project) -> Iterator[Query]:

@@ -29,7 +29,7 @@ def remembered(work_out: Callable[[Whole], Result]) -> Callable[[Whole], Result]
             return known[1]
         result = work_out(whole)
         if len(answers) >= _KEPT:
-            answers.pop(next(iter(answers)))
+            answers.pop(next(iter(answers)), None)
         answers[id(whole)] = (whole, result)
         return result
 

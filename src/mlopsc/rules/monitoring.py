@@ -321,11 +321,20 @@ def responses_are_carried_out(project: Project) -> Iterator[Hit]:
                 )
 
 
-@rule("R412", "warning")
+@rule("R412", "warning", whole=True)
 def pauses_are_between_responses(project: Project) -> Iterator[Hit]:
-    """A pause between two responses is of use where something responds."""
+    """A pause between two responses is of use where something responds.
+
+    In whichever environment: another one may only alert.
+    """
+    retrained = {
+        model.name
+        for environment in project.environments
+        for model in environment.models
+        if model.monitoring is not None and "retrain" in model.monitoring.respond.values()
+    }
     for model, monitoring in _watched(project):
-        if monitoring.cooldown is not None and "retrain" not in monitoring.respond.values():
+        if monitoring.cooldown is not None and model.name not in retrained:
             yield (
                 f"'{model.name}' pauses between two retrainings, and nothing retrains it",
                 monitoring.at("cooldown"),

@@ -17,25 +17,30 @@ if TYPE_CHECKING:
 @rule("R510")
 def own_jobs_have_names_of_their_own(project: Project) -> Iterator[Hit]:
     """A job of your own has a name of its own."""
-    if not project.ci.jobs:
-        return
-    taken = pipelines.taken(project)
+    for name, said in _refused(project).items():
+        yield said, Key(project.ci.at("jobs", name)), "give the job another name"
+
+
+def _refused(project: Project) -> dict[str, str]:
+    """Names under `ci.jobs` that no job of the user's may have, and why."""
+    found: dict[str, str] = {}
+    taken = pipelines.taken(project) if project.ci.jobs else frozenset[str]()
     models = {model.name for model in project.models}
     for name in project.ci.jobs:
         model = pipelines.model_of(name)
         if name in pipelines.KEYWORDS:
-            said = f"`{name}` is a keyword of GitLab's, and no job"
+            found[name] = f"`{name}` is a keyword of GitLab's, and no job"
         elif name in taken:
-            said = f"`{name}` is a job of the generated pipeline"
+            found[name] = f"`{name}` is a job of the generated pipeline"
         elif model in models:
-            said = (
+            found[name] = (
                 f"`{name}` reads like a job of model '{model}', whose names begin with `{model}:`"
             )
         elif len(name) > pipelines.NAME_LENGTH:
-            said = f"a job's name has at most {pipelines.NAME_LENGTH} characters, this one has {len(name)}"
-        else:
-            continue
-        yield said, Key(project.ci.at("jobs", name)), "give the job another name"
+            found[name] = (
+                f"a job's name has at most {pipelines.NAME_LENGTH} characters, this one has {len(name)}"
+            )
+    return found
 
 
 KINDS: Final = ("local", "project", "template", "component", "remote")
@@ -76,8 +81,9 @@ def own_jobs_say_when_they_run(project: Project) -> Iterator[Hit]:
     """A job of your own says when it runs."""
     if not any(pipelines.scheduled(project)):
         return
+    refused = _refused(project)
     for name, job in project.ci.jobs.items():
-        if not name.startswith(".") and not _WHEN & job.keys():
+        if not name.startswith(".") and name not in refused and not _WHEN & job.keys():
             yield (
                 f"`{name}` has no `rules`, so it runs in every pipeline, those of schedules and alerts too",
                 Key(project.ci.at("jobs", name)),

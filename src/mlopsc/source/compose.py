@@ -20,13 +20,12 @@ from mlopsc.source.interpolation import (
     variables_in,
 )
 from mlopsc.source.layers import Layers, without
-from mlopsc.source.limits import MAX_ALL_FILLED
-from mlopsc.source.merging import fits
+from mlopsc.source.limits import MAX_ALL_FILLED, MAX_COMPOSED, MAX_NODES
 from mlopsc.source.refusals import kind_of
 from mlopsc.source.suggest import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mlopsc.diagnostics.finding import Path, Place
     from mlopsc.source.document import Data, Document
@@ -174,6 +173,7 @@ class _Composing:
         self.findings: list[Finding] = []
         self._merging = merging
         self._names = names
+        self._document = document
         layers = Layers(document, merging)
         self._lay_defaults(layers)
         self._document = layers.document
@@ -192,11 +192,29 @@ class _Composing:
         if not self._differ():
             last = self._compose(self._names[-1])
             return dict.fromkeys(self._names, last)
-        made: list[Document] = []
-        for name in reversed(self._names):
+        made: dict[str, Document] = {}
+        last = before = self._compose(self._names[-1])
+        values = 0
+        for name in self._names[:-1]:
             document = self._compose(name)
-            made.append(next((one for one in made if _is_alike(one, document)), document))
-        return dict(zip(self._names, reversed(made), strict=True))
+            alike = next((one for one in (before, last) if _is_alike(one, document)), document)
+            made[name] = before = alike
+            values += len(document.values)
+            if values > MAX_COMPOSED:
+                self._too_many(self._document, ("environments",))
+                break
+        return made | {self._names[-1]: last}
+
+    def _too_many(self, document: Document, at: Path) -> None:
+        limit = MAX_COMPOSED if at == ("environments",) else MAX_NODES
+        finding = Finding(
+            "Y025",
+            f"the spec grows beyond {limit:,} values here",
+            at,
+            "a default is laid under every item, and each environment that differs holds all of them",
+            on_key=True,
+        )
+        self.findings.append(_placed(finding, document))
 
     def _differ(self) -> bool:
         if len(self._names) == 1:
@@ -298,6 +316,9 @@ class _Composing:
             for name, item in list(items.items()):
                 if isinstance(item, dict):
                     layers.lay_under((chapter, name), default, ("defaults", chapter))
+                    if len(layers.document.values) > MAX_NODES:
+                        self._too_many(layers.document, ("defaults", chapter))
+                        return
 
     def _lay_overrides(self, layers: Layers, environment: str) -> None:
         overrides = self._own[environment].get("overrides")
@@ -334,7 +355,7 @@ class _Composing:
 
     def _fill(self, layers: Layers, environment: str) -> None:
         written = self._document.data.get("variables")
-        strings = list(_interpolated(layers.document.data, (), self._merging))
+        strings = list(_interpolated(layers.document.data, self._merging))
         if strings and written is not None and not isinstance(written, dict):
             self._refuse(
                 "S002",
@@ -425,32 +446,51 @@ class _Composing:
         return Finding("N012", f"{what} is used by nobody", place, "use it, or take it out")
 
 
-_CONTROL_STRINGS = frozenset({"project", "variables", "defaults", "include"})
-_CONTROL_OF_ENVIRONMENTS: tuple[Pattern, ...] = (
+_NOT_FILLED: tuple[Pattern, ...] = (
+    ("project",),
+    ("variables",),
+    ("defaults",),
+    ("include",),
     ("environments", "*", "variables"),
     ("environments", "*", "overrides"),
 )
+"""What says what is filled in, or is laid elsewhere first."""
+
+_Skipped = dict[str, "_Skipped"]
+"""Paths as a tree; an empty branch is one of them."""
 
 
-def _interpolated(data: Data, at: Path, merging: Merging) -> Iterator[tuple[Path, str]]:
+def _interpolated(data: Data, merging: Merging) -> Iterator[tuple[Path, str]]:
     """The strings with something to fill in, but for those that say what is filled in."""
-    if isinstance(data, str):
-        if OPENS in data:
-            yield at, data
-        return
-    if isinstance(data, dict):
-        for key, child in data.items():
-            path = (*at, key)
-            if isinstance(child, (str, dict, list)) and not (
-                (not at and key in _CONTROL_STRINGS)
-                or key.startswith("x-")
-                or any(fits(pattern, path) for pattern in _CONTROL_OF_ENVIRONMENTS)
-                or merging.is_verbatim(path)
-            ):
-                yield from _interpolated(child, path, merging)
-    elif isinstance(data, list):
-        for position, child in enumerate(data):
-            yield from _interpolated(child, (*at, position), merging)
+    skipped: _Skipped = {}
+    for pattern in (*_NOT_FILLED, *merging.verbatim):
+        branch = skipped
+        for step in pattern:
+            branch = branch.setdefault(step, {})
+    return _strings(data, (), skipped)
+
+
+def _strings(data: Data, at: Path, skipped: _Skipped | None) -> Iterator[tuple[Path, str]]:
+    children: Iterable[tuple[str | int, Data]] = (
+        data.items()
+        if isinstance(data, dict)
+        else enumerate(data)
+        if isinstance(data, list)
+        else ()
+    )
+    for key, child in children:
+        below = None if skipped is None else skipped.get(str(key), skipped.get("*"))
+        if below == {}:
+            continue
+        if isinstance(child, str):
+            if OPENS in child and not _is_free(key):
+                yield (*at, key), child
+        elif isinstance(child, (dict, list)) and not _is_free(key):
+            yield from _strings(child, (*at, key), below)
+
+
+def _is_free(key: str | int) -> bool:
+    return isinstance(key, str) and key.startswith("x-")
 
 
 def _matching(data: Data, pattern: Pattern, at: Path = ()) -> Iterator[tuple[Path, Data]]:

@@ -20,3 +20,5 @@ MAX_ALL_FILLED: Final = 10 * MAX_BYTES
 """Characters of all texts that are filled in, in all environments together."""
 MAX_VARIABLES: Final = 50
 """Variables on the way from one that is asked for to one its value asks for."""
+MAX_COMPOSED: Final = 10 * MAX_NODES
+"""Values of all environments together, where they differ."""

@@ -54,10 +54,6 @@ class Merging:
         """The key that a scalar at `path` stands for."""
         return next((key for pattern, key in self.shorthands.items() if fits(pattern, path)), None)
 
-    def is_verbatim(self, path: Path) -> bool:
-        """Whether what stands at `path` is another tool's language."""
-        return any(fits(pattern, path) for pattern in self.verbatim)
-
 
 def fits(pattern: Pattern, path: Path) -> bool:
     """Whether `path` is one of those `pattern` names."""

@@ -10,6 +10,7 @@ from mlopsc.source.merging import fits
 from mlopsc.spec import codes
 from mlopsc.spec.merging import MERGING
 from mlopsc.spec.patterns import matches
+from mlopsc.spec.unmet import check_unmet
 from mlopsc.spec.vocabulary import SOURCE_KINDS
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ MAY_DIFFER: Final[tuple[Pattern, ...]] = (
 
 
 def check_differences(documents: Composition) -> Composition:
-    """The documents, if they differ where they may.
+    """The documents, if they differ where they may, and nothing in `defaults` is misspelled.
 
     Raises:
-        Rejected: S011 for each value that has to be the same in all environments, and is not.
+        Rejected: S011 for each value that has to be the same in all environments, and is not; S001 for
+            a default that no item takes up and the language does not have.
     """
     differing: dict[Path, list[str]] = {}
     for name, document in documents.environments.items():
@@ -66,7 +68,7 @@ def check_differences(documents: Composition) -> Composition:
                 differing.setdefault(path, []).append(name)
     if differing:
         raise Rejected(tuple(_finding(path, names, documents) for path, names in differing.items()))
-    return documents
+    return check_unmet(documents)
 
 
 def _differences(here: dict[str, Data], shared: dict[str, Data]) -> Iterator[Path]:
@@ -143,6 +145,8 @@ def _unequal(here: Data, shared: Data, at: Path) -> Iterator[Path]:
 
 def _only_holds(path: Path, one: dict[str, Data]) -> bool:
     """Whether a mapping asks for nothing by being there: what stands in it is what counts."""
+    if any(fits(pattern[:-1], path) for pattern in MERGING.items):
+        return True  # a chapter, empty or not
     return bool(one) and not (MERGING.item(path) or MERGING.is_part(path) or MERGING.others(path))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from mlopsc.spec.groups import BESIDE, MISPLACED, ONE_OF, SOME_OF, Beside, OneOf, SomeOf
 from mlopsc.spec.parse import FREE_KEY
 from mlopsc.spec.root import Spec
-from mlopsc.spec.schema_layers import allow_filled, allow_parts
+from mlopsc.spec.schema_layers import allow_filled, allow_included_files, allow_parts
 
 if TYPE_CHECKING:
     from mlopsc.spec.patterns import Pattern
@@ -41,6 +41,7 @@ def json_schema() -> Node:
     _finish(schema)
     allow_filled(schema)
     allow_parts(schema)
+    allow_included_files(schema)
     used = _references(schema)
     return {
         "$schema": DIALECT,

@@ -38,6 +38,13 @@ def allow_filled(schema: Node) -> None:
     }
 
 
+def allow_included_files(schema: Node) -> None:
+    """Ask for the keys at the top of a spec where one of them is: a file that is included has none."""
+    needed = schema.pop("required")
+    schema["if"] = {"anyOf": [{"required": [key]} for key in needed]}
+    schema["then"] = {"required": needed}
+
+
 def _fill(node: Node) -> None:
     kind = node.get("type")
     if "anyOf" in node:

@@ -419,8 +419,8 @@ def remember(
     """
     if UNKNOWN in (settled(seen, begun) for seen in compiler[1].values()):
         return False  # edited or installed a moment ago: nobody knows whether before it was loaded
-    root = os.path.realpath(root)
     try:
+        root = os.path.realpath(root)
         with _Inside(root):
             read = _read_again((*inputs.items(), lock), begun)
             paths = (*(path for path, _, _ in read), *(path for path, _, _ in outputs))

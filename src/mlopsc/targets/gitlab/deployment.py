@@ -14,6 +14,7 @@ from mlopsc.targets.gitlab.runtime import (
     DATA_KEPT,
     Job,
     artifacts,
+    decided,
     job_name,
     needs,
     shell,
@@ -169,9 +170,9 @@ def _environment_jobs(
     yield from packed
     clicked = environment.deploy == "manual" and not packed
     body: Job = {
-        "extends": traced(
+        "extends": decided(
             ".deploy" if clicked else [".deploy", follow],
-            *((environment.at("deploy"),) if not packed else ()),
+            () if packed else (environment.at("deploy"),),
         ),
         **(
             {"rules": traced(started, environment.at("deploy"), decision("gitlab_rules"))}
@@ -356,7 +357,7 @@ def _deploy(
         by = {i.name: flow.owned_by(project, environment, model, i) for i in own}
         all_by = dict.fromkeys(path for paths in by.values() for path in paths)
         tags = [
-            traced(images.content_tag(project, image, _tag_variable(image)), *by[image.name])
+            decided(images.content_tag(project, image, _tag_variable(image)), by[image.name])
             for image in own
         ]
         file = "build/deploy/images.env"
@@ -364,8 +365,8 @@ def _deploy(
         overlay = ["resources: [../../$MANIFESTS]", "images:"]
         overlay += [f'- {{name: "{i.reference}", newTag: "${_tag_variable(i)}"}}' for i in own]
         script = [*tags, *_steps(*overlay), f'printf "{named}" > {file}']
-        body["script"] = traced(script, *all_by)
-        body["artifacts"] = traced(artifacts(reports={"dotenv": file}), *all_by)
+        body["script"] = decided(script, all_by)
+        body["artifacts"] = decided(artifacts(reports={"dotenv": file}), all_by)
     return body
 
 

@@ -11,8 +11,9 @@ from mlopsc.project.remembered import remembered
 from mlopsc.targets.gitlab import pins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
+    from mlopsc.diagnostics.finding import Path
     from mlopsc.project.model import (
         Environment,
         Model,
@@ -35,6 +36,11 @@ _GOOGLE: Final = "GOOGLE_ID_TOKEN"
 
 
 job_name = pipelines.of_model
+
+
+def decided(body: Body, origins: Collection[Path]) -> Body:
+    """`body` traced to `origins`, where there are any: otherwise what is around it speaks for it."""
+    return traced(body, *origins) if origins else body
 
 
 def time_limit(seconds: Seconds) -> str:

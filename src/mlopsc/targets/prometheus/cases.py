@@ -295,7 +295,11 @@ def _missed(rules: RuleSet, testable: list[Alert]) -> Iterator[Case]:
         if not going:
             continue
         kinds = {alert.kind for alert, _ in going}
-        staying = [pair for pair in watched if pair not in going and pair[0].kind in kinds]
+        staying = [
+            (alert, watch)
+            for alert, watch in watched
+            if _pace(alert.hold) != step and alert.kind in kinds
+        ]
         yield _gone(rules, going, staying, step)
         if any(watch.value for _, watch in going):
             yield _zero(rules, going, staying, step)
@@ -327,7 +331,7 @@ def _gone(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case
 
 def _zero(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case:
     down = [(alert, watch) for alert, watch in going if watch.value]
-    rest = [pair for pair in (*going, *staying) if pair not in down]
+    rest = [*((alert, watch) for alert, watch in going if not watch.value), *staying]
     end = max(_due(alert, step) for alert, _ in down)
     timed = _timed((*going, *staying))
     series = _around(down, rest, end // step, timed)
@@ -342,7 +346,7 @@ def _zero(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case
 def _never_seen(rules: RuleSet, going: _Watched, staying: _Watched, step: int) -> Case:
     """What was never there may not run yet."""
     unseen = [(alert, watch) for alert, watch in going if watch.memory is not None]
-    rest = [pair for pair in (*going, *staying) if pair not in unseen]
+    rest = [*((alert, watch) for alert, watch in going if watch.memory is None), *staying]
     end = max(_due(alert, step) for alert, _ in unseen)
     timed = _timed((*going, *staying))
     series = _around(unseen, rest, end // step, timed)
