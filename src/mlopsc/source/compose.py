@@ -263,12 +263,12 @@ class _Composing:
             at: Path = (*path, self._merging.only)
             if not isinstance(wanted, list) or any(not isinstance(name, str) for name in wanted):
                 continue  # parse says what it has to be
-            for position, name in enumerate(wanted):
-                if name not in self._names:
-                    self._no_environment(str(name), (*at, position))
+            unknown = [n for n, name in enumerate(wanted) if name not in self._names]
+            for position in unknown:
+                self._no_environment(str(wanted[position]), (*at, position))
             if not wanted:
                 self._in_none(path, at)
-            elif environment not in wanted:
+            elif environment not in wanted and not unknown:
                 listed = ", ".join(map(str, wanted))
                 what = self._merging.item(path)
                 layers.leave_out(path, f"the {what} is `only` in {listed}")

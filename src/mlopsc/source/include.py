@@ -105,10 +105,12 @@ class _Gathering:
                 "name the files in the first one, with `*`",
             )
             return
+        back = next((name for name in names if name in way), None)
+        if back is not None:  # a pattern too wide: what else it fits was hardly meant either
+            self._circle(back, pattern, at, way)
+            return
         for name in names:
-            if name in way:
-                self._circle(name, pattern, at, way)
-            elif name not in self._read:  # met twice by different ways, it counts once
+            if name not in self._read:  # met twice by different ways, it counts once
                 self._read_further(name, at, way)
 
     def _fitting(self, pattern: str, at: Place) -> tuple[str, ...]:

@@ -83,15 +83,18 @@ class Scope:
         parts: list[str] = []
         origins: list[Path] = []
         done = size = 0
+        failed = False
         for piece in _PIECE.finditer(text):
             parts.append(text[done : piece.start()])
             done = piece.end()
             if piece[0] == "$${":
                 parts.append(OPENS)
                 continue
-            if piece[1] is None:
-                raise self._refuse("Y035", "`${` is not closed by `}`", at, _LITERAL)
-            value, raw, found = self._value(piece[1], at, model)
+            try:
+                value, raw, found = self._piece(piece[1], at, model)
+            except Unfilled:
+                failed = True
+                continue
             parts.append(written(value) if raw is None else raw)
             origins += found
             size += len(parts[-1])
@@ -102,7 +105,14 @@ class Scope:
                     at,
                     "variables of variables multiply: write this one out",
                 )
+        if failed:
+            raise Unfilled
         return "".join((*parts, text[done:])), None, tuple(dict.fromkeys(origins))
+
+    def _piece(self, name: str | None, at: Path, model: str | None) -> Value:
+        if name is None:
+            raise self._refuse("Y035", "`${` is not closed by `}`", at, _LITERAL)
+        return self._value(name, at, model)
 
     def _value(self, name: str, at: Path, model: str | None) -> Value:
         if name == "project":

@@ -87,6 +87,8 @@ class _Planner:
         self.clearing: set[str] = set()  # files deleted before others are written
         self.litter: list[str] = []
         self.asked: set[str] = set()  # folders whose rights were looked at
+        self.needed: set[str] = set()  # folders for which the nearest one that exists was looked at
+        self.reachable: set[str] = set()  # folders that are there or can be made
 
     def add(self, path: str, data: bytes) -> None:
         """One more artifact. Its content is only held on to if it is not there already."""
@@ -205,14 +207,18 @@ class _Planner:
 
     def _create(self, wanted: Change) -> None:
         path = wanted.path
-        if self.tree is not None and not self.tree.has_folder(split(path)[0]):
-            place, what = self.tree.obstacle(path)
-            if what == "file" and place not in self.clearing:
-                self._leave("blocked", wanted, standing.file_for_folder(place, path, self.command))
-                return
-            if what in ("link", "special", "unreadable"):
-                self._leave("blocked", wanted, self._obstacle(place, what))
-                return
+        folder = split(path)[0]
+        if self.tree is not None and folder not in self.reachable:
+            if not self.tree.has_folder(folder):
+                place, what = self.tree.obstacle(path)
+                if what == "file" and place not in self.clearing:
+                    finding = standing.file_for_folder(place, path, self.command)
+                    self._leave("blocked", wanted, finding)
+                    return
+                if what in ("link", "special", "unreadable"):
+                    self._leave("blocked", wanted, self._obstacle(place, what))
+                    return
+            self.reachable.add(folder)
         self._write(wanted)
 
     def _replace(self, wanted: Change, seen: Seen) -> None:
@@ -302,8 +308,10 @@ class _Planner:
 
     def _need_folder(self, path: str) -> None:
         """Report, once a folder, that names cannot be made in the nearest one above `path`."""
-        if self.tree is None:
+        own = split(path)[0]
+        if self.tree is None or own in self.needed:
             return
+        self.needed.add(own)
         folder = next((f for f in above(path) if self.tree.has_folder(f)), "")
         if folder not in self.asked:
             self.asked.add(folder)

@@ -135,11 +135,11 @@ class Remembered:
             made = cls(
                 root,
                 name,
-                (text, dict(zip(_split(files), _statuses(file_statuses), strict=True))),
+                (text, dict(zip(_split(files), _signatures(file_statuses), strict=True))),
                 {
                     pattern: (tuple(names), status)
                     for (pattern, *names), status in zip(
-                        patterns, _statuses(found_statuses), strict=True
+                        patterns, _signatures(found_statuses), strict=True
                     )
                 },
                 _split(absent),
@@ -540,7 +540,7 @@ def _numbers(statuses: Iterable[Signature]) -> bytes:
     return array("Q", [number for status in statuses for number in status]).tobytes()
 
 
-def _statuses(data: bytes) -> list[Signature]:
+def _signatures(data: bytes) -> list[Signature]:
     numbers = array("Q", data)
     step = iter(numbers)
     return [(a, b, c, d) for a, b, c, d in zip(step, step, step, step, strict=True)]

@@ -268,7 +268,25 @@ on: {no: 3}
 )
 def test_lines(project: Project, path: str, line: int | None) -> None:
     (project.folder / "mlops.yaml").write_text(WRITTEN)
-    assert places.line_of(path) == line
+    assert places.place_of(path) == (None if line is None else ("mlops.yaml", line))
+
+
+def test_what_stands_in_an_included_file_is_found_there(project: Project) -> None:
+    files = {
+        "mlops.yaml": "include: [teams.yaml, gone.yaml, /etc/x]\nenvironments: {staging: {}}\nmodels: {here: {}}\n",
+        "teams.yaml": "include: ['models/*.yaml']\n",
+        "models/delay.yaml": "models:\n  delay:\n    target: a:b\n",
+        "models/other.yaml": "include: [teams.yaml]\nmodels: {other: {training: {}}}\n",
+        "models/broken.yaml": "models: {delay: [",
+    }
+    for name, text in files.items():
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        (project.folder / name).write_text(text)
+    assert places.place_of("models.delay.target") == ("models/delay.yaml", 3)
+    assert places.named("models.delay.serving") == "models.delay.serving in models/delay.yaml:2"
+    assert places.place_of("models.other.training.seed") == ("models/other.yaml", 2)
+    assert places.place_of("models.here") == ("mlops.yaml", 3)
+    assert places.place_of("environments.staging") == ("mlops.yaml", 2)
 
 
 def test_an_edited_spec_is_read_again(project: Project) -> None:
