@@ -47,9 +47,7 @@ def remember_clean(
     settled = lock_text(plan.after)
     lock = settled if plan.changes_files or plan.before.raw is None else plan.before.raw
     kept = [change for change in plan.changes if change.kind != "delete"]
-    said = _of_check(compilation.diagnostics)
-    if lock == settled:
-        said |= _of_compile(compilation.diagnostics, len(kept))
+    said = said_of(compilation.diagnostics, len(kept) if lock == settled else None)
     if format_ != "text":
         key = check_key(format_, place.root, color=False)
         said[key] = (report(compilation.diagnostics, format_, place.root), "")
@@ -70,30 +68,21 @@ def remember_clean(
     )
 
 
-def said_of(diagnostics: Sequence[Diagnostic], files: int) -> dict[str, tuple[str, str]]:
-    """What `check` and `compile` say of a clean tree of so many files."""
-    return _of_check(diagnostics) | _of_compile(diagnostics, files)
-
-
-def _of_check(diagnostics: Sequence[Diagnostic]) -> dict[str, tuple[str, str]]:
-    from mlopsc.diagnostics.printers import summary
+def said_of(diagnostics: Sequence[Diagnostic], files: int | None) -> dict[str, tuple[str, str]]:
+    """What `check`, and `compile` unless `files` is None, say of a clean tree of so many files."""
+    from mlopsc.diagnostics.printers import each, joined, summary
 
     total = (summary(diagnostics) or CLEAN) + "\n"
-    return {
-        check_key("text", "", color=color): (total, _text(diagnostics, color=color))
-        for color in (False, True)
-    }
+    said = {}
+    for color in (False, True):
+        painted = each(diagnostics, color=color)
+        said[check_key("text", "", color=color)] = (total, _ended(joined(painted)))
+        if files is not None:
+            pairs = zip(diagnostics, painted, strict=True)
+            warnings = [text for one, text in pairs if one.severity == "warning"]
+            said[compile_key(color=color)] = (f"{files} unchanged\n", _ended(joined(warnings)))
+    return said
 
 
-def _of_compile(diagnostics: Sequence[Diagnostic], files: int) -> dict[str, tuple[str, str]]:
-    warnings = [one for one in diagnostics if one.severity == "warning"]
-    return {
-        compile_key(color=color): (f"{files} unchanged\n", _text(warnings, color=color))
-        for color in (False, True)
-    }
-
-
-def _text(diagnostics: Sequence[Diagnostic], *, color: bool) -> str:
-    from mlopsc.diagnostics.printers import text
-
-    return text(diagnostics, color=color) + "\n" if diagnostics else ""
+def _ended(text: str) -> str:
+    return text + "\n" if text else ""

@@ -33,8 +33,17 @@ _COLORS: Final[Mapping[Severity, str]] = {
 
 def text(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> str:
     """Each diagnostic with its line and a caret, an empty line between two; empty without any."""
-    paint = _Paint(color)
-    return "\n".join(map(paint.diagnostic, diagnostics))
+    return joined(each(diagnostics, color=color))
+
+
+def each(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> list[str]:
+    """The text of each diagnostic, for `joined`."""
+    return list(map(_Paint(color).diagnostic, diagnostics))
+
+
+def joined(texts: Sequence[str]) -> str:
+    """The texts of several diagnostics, an empty line between two."""
+    return "\n".join(texts)
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
