@@ -85,13 +85,13 @@ def _stop_in_a_worker(monkeypatch: pytest.MonkeyPatch, how: signal.Signals | Non
 
     first, render, failed = os.getpid(), compiler.render, []
 
-    def failing(draft: Draft, target: str) -> Artifact:
+    def failing(draft: Draft, target: str, *, causes: bool) -> Artifact:
         if draft.path == "dvc.yaml" and os.getpid() != first:
             if how is not None:
                 os.kill(os.getpid(), how)
             raise ValueError("a mistake of ours")
         failed.append(draft.path)
-        return render(draft, target)
+        return render(draft, target, causes=causes)
 
     monkeypatch.setattr(compiler, "render", failing)
     return failed
@@ -112,7 +112,7 @@ def test_a_mistake_of_ours_is_told_as_ever(
 ) -> None:
     from mlopsc import compiler
 
-    def failing(_draft: Draft, _target: str) -> Artifact:
+    def failing(_draft: Draft, _target: str, *, causes: bool) -> Artifact:
         raise ValueError("a mistake of ours")
 
     monkeypatch.setattr(compiler, "render", failing)

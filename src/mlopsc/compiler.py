@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlopsc.source.compose import Composition
     from mlopsc.source.document import Document, Source
 
+
 __all__ = ["Compilation", "Refused", "compile_spec"]
 
 
@@ -42,12 +43,12 @@ class Compilation:
     diagnostics: tuple[Diagnostic, ...]  # warnings and infos; nothing here stops anybody
 
     def artifacts(
-        self, wanted: Callable[[str, str], bool] = lambda _path, _target: True
+        self, wanted: Callable[[str, str], bool] = lambda *_: True, *, causes: bool = True
     ) -> Iterator[Artifact]:
-        """The files one at a time, so that no more than one is held; only wanted ones are written."""
+        """The wanted files one at a time, so that no more than one is held; `causes` are for reviews."""
         for target, draft in self.extended.drafts():
             if wanted(draft.path, target):
-                yield self.patched.changed.get(draft.path) or render(draft, target)
+                yield self.patched.changed.get(draft.path) or render(draft, target, causes=causes)
         yield from (each for each in self.patched.created if wanted(each.path, each.target))
 
 

@@ -16,17 +16,18 @@ _INVISIBLE: Final = re.compile(f"[{INVISIBLE}]")
 _CONSTANTS: Final = {None: "null", True: "true", False: "false"}
 
 
-def write_json(draft: JsonDraft) -> tuple[str, tuple[Cause, ...]]:
+def write_json(draft: JsonDraft, *, causes: bool = True) -> tuple[str, tuple[Cause, ...]]:
     """The text of `draft`, as `json.dumps(body, indent=2, ensure_ascii=False)` and a line end.
 
-    Text with a character nobody sees (`scalars.INVISIBLE`) is written in ASCII, with escapes.
+    Without `causes` the text is the same, and only the draft's own cause is noted. Text with a character nobody sees (`scalars.INVISIBLE`) is written in ASCII, with escapes.
 
     Raises:
         TypeError: for a part that is not plain data.
         ValueError: for half a surrogate pair, an infinity or not-a-number.
     """
     lines = Lines((draft.origin, *draft.because))
-    _Writer(lines).node("", draft.body, "", "")
+    writer = _Writer(lines) if causes else _Untraced(lines)
+    writer.node("", draft.body, "", "")
     return lines.joined(), lines.causes()
 
 
@@ -70,6 +71,17 @@ class _Writer:
             left -= 1
             self.node(inner, child, "," if left else "", inner)
         self._text.append(f"{pad}]{tail}")
+
+
+class _Untraced(_Writer):
+    """The same text, with nothing noted of who decides what."""
+
+    __slots__ = ()
+
+    def node(self, lead: str, value: Any, tail: str, pad: str) -> None:
+        while type(value) is Traced:
+            value = value.body
+        super().node(lead, value, tail, pad)
 
 
 def _leaf(value: Any) -> str:

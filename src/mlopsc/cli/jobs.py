@@ -36,7 +36,7 @@ def artifacts(
     """The files of `compilation.artifacts(wanted)` in any order, without their causes."""
     few = len(compilation.project.models) < FEWEST_MODELS
     if jobs < 2 or few or not hasattr(os, "fork"):  # noqa: PLR2004 (two is where sharing begins)
-        yield from compilation.artifacts(wanted)
+        yield from compilation.artifacts(wanted, causes=False)
         return
     made: set[str] = set()
     with _Workers(compilation, wanted, jobs) as workers:
@@ -46,7 +46,11 @@ def artifacts(
         whole = workers.finished()
     # A worker that fails says nothing: what it failed at is done again here, and fails where it can be told.
     rest = compilation if not whole else _of(compilation, ())
-    yield from rest.artifacts(lambda path, target: path not in made and wanted(path, target))
+
+    def left(path: str, target: str) -> bool:
+        return path not in made and wanted(path, target)
+
+    yield from rest.artifacts(left, causes=False)
 
 
 def _of(compilation: Compilation, targets: tuple[str, ...], *, created: bool = True) -> Compilation:
@@ -104,7 +108,7 @@ class _Workers:
         try:
             while taken := os.read(queue, 1):
                 part = _of(self._compilation, (self._names[taken[0]],), created=False)
-                for artifact in part.artifacts(self._wanted):
+                for artifact in part.artifacts(self._wanted, causes=False):
                     path, text = artifact.path.encode(), artifact.text.encode()
                     _write(writing, _HEAD.pack(len(path), len(text)) + path + text)
             code = 0

@@ -33,7 +33,7 @@ def select(
 
     partial = environment is not None or target is not None
     if jobs == 1:
-        return compilation.artifacts(wanted), partial
+        return compilation.artifacts(wanted, causes=False), partial
     from mlopsc.cli.jobs import artifacts
 
     return artifacts(compilation, wanted, jobs), partial
