@@ -150,7 +150,9 @@ class Proof:
             if old is not None and new is not None and old.draft == new.draft:
                 continue
             decided = decided_by(old.causes, verdict.leaf.value_paths, document) if old else set()
-            decides = decided_by(new.causes, verdict.leaf.value_paths, other.document) if new else set()
+            decides = (
+                decided_by(new.causes, verdict.leaf.value_paths, other.document) if new else set()
+            )
             gone, come = changed(
                 old.artifact.text if old else "",
                 new.artifact.text if new else "",

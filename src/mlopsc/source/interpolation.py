@@ -90,8 +90,10 @@ class Scope:
             if piece[0] == "$${":
                 parts.append(OPENS)
                 continue
+            if piece[1] is None:  # where one is not closed, nobody can say where the next begins
+                raise self._refuse("Y035", "`${` is not closed by `}`", at, _LITERAL)
             try:
-                value, raw, found = self._piece(piece[1], at, model)
+                value, raw, found = self._value(piece[1], at, model)
             except Unfilled:
                 failed = True
                 continue
@@ -108,11 +110,6 @@ class Scope:
         if failed:
             raise Unfilled
         return "".join((*parts, text[done:])), None, tuple(dict.fromkeys(origins))
-
-    def _piece(self, name: str | None, at: Path, model: str | None) -> Value:
-        if name is None:
-            raise self._refuse("Y035", "`${` is not closed by `}`", at, _LITERAL)
-        return self._value(name, at, model)
 
     def _value(self, name: str, at: Path, model: str | None) -> Value:
         if name == "project":

@@ -400,7 +400,7 @@ def _agreed(model: Model, training: Training) -> Iterator[Path]:
         yield from (source.at(source.kind or ""), source.at("timestamp"))
     for view in model.views:
         yield from (view.at("ttl"), view.at("fields"), view.at("source"))
-        yield from (entity.at("key") for entity in view.entities)
+        yield from (entity.origin for entity in view.entities)
     for function in model.on_demand_views:
         yield function.at("python")
     yield from map(training.at, ("command", "environment", "window", "seed", "parameters"))
