@@ -216,6 +216,7 @@ class Expectation(Node):
     type: str
     arguments: dict[str, object]
     severity: Severity
+    severity_at: Path  # its own key where it is written; Great Expectations' default is no key of ours
 
 
 @frozen

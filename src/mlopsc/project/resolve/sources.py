@@ -156,10 +156,10 @@ def _expectations(source: Any, at: Path) -> tuple[Expectation, ...]:
     for position, item in enumerate(source.expectations):
         for type_, arguments in item.items():
             settings = dict(arguments)
+            here = (*at, "expectations", position, type_)
+            severity_at = (*here, "severity") if "severity" in settings else here
             severity = settings.pop("severity", "critical")
-            found.append(
-                Expectation((*at, "expectations", position, type_), type_, settings, severity)
-            )
+            found.append(Expectation(here, type_, settings, severity, severity_at))
     return tuple(found)
 
 

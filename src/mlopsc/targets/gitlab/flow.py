@@ -395,7 +395,9 @@ def _agreed(model: Model, training: Training) -> Iterator[Path]:
     """What of the spec is in the contract."""
     yield from (model.at("task"), model.at("target"), model.at("features"), model.at("prediction"))
     for column in (model.target.column, *(feature.column for feature in model.features)):
-        yield from (column.typed_at, column.at("known_after"))
+        yield column.typed_at
+        if column.known_after is not None:
+            yield column.at("known_after")
     for source in sources_of(model):
         yield from (source.at(source.kind or ""), source.at("timestamp"))
     for view in model.views:

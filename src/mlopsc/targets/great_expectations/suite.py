@@ -81,7 +81,7 @@ def suite(source: Source, name: str, identity: Identity) -> Body:
         _column(made, column)
     for own in source.expectations:
         arguments = {key: _plain(value, own.at(key)) for key, value in own.arguments.items()}
-        severity = traced(own.severity, own.at("severity"))
+        severity = traced(own.severity, own.severity_at)
         made.expect(own.type, arguments, severity, own.origin)
     return {
         **identity.named("suite", name),
