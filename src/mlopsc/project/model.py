@@ -211,12 +211,15 @@ class Build(Node):
 
 @frozen
 class Expectation(Node):
-    """A Great Expectations expectation by its own name, as the user wrote it."""
+    """A Great Expectations expectation by its own name, as the user wrote it.
+
+    `severity_at` is the severity's own key where one is written: its default is no key of this language.
+    """
 
     type: str
     arguments: dict[str, object]
     severity: Severity
-    severity_at: Path  # its own key where it is written; Great Expectations' default is no key of ours
+    severity_at: Path
 
 
 @frozen
